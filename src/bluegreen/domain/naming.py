@@ -1,0 +1,59 @@
+"""Names that are derived, never invented: colors, pools, instances.
+
+A name is a pure function of what it names, so that a controller that comes back after a crash
+finds what it had begun by asking for the same name again.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NewType
+
+PoolId = NewType("PoolId", str)
+"""``<stack>.<service>.<color>``, or ``<stack>.<service>`` for a service without colors."""
+
+RouteId = NewType("RouteId", str)
+"""``<stack>.<route>``."""
+
+
+class Color(StrEnum):
+    """The slot in which a release of a routed service runs."""
+
+    BLUE = "blue"
+    GREEN = "green"
+
+    @property
+    def other(self) -> Color:
+        return Color.GREEN if self is Color.BLUE else Color.BLUE
+
+
+def declared_color(service: str) -> Color | None:
+    """Return the color that a service carries in its own name (``webx-green``), if any."""
+    for color in Color:
+        if service.endswith((f"-{color}", f"_{color}")):
+            return color
+    return None
+
+
+def first_color(service: str) -> Color:
+    """Return the color of a service's first release: the one in its name, else blue."""
+    return declared_color(service) or Color.BLUE
+
+
+def color_sibling(service: str) -> str | None:
+    """Return the name of the service of the other color (``webx-green`` → ``webx-blue``)."""
+    color = declared_color(service)
+    return None if color is None else service[: -len(color)] + color.other
+
+
+def pool_id(stack: str, service: str, color: Color | None) -> PoolId:
+    return PoolId(f"{stack}.{service}" if color is None else f"{stack}.{service}.{color}")
+
+
+def route_id(stack: str, route: str) -> RouteId:
+    return RouteId(f"{stack}.{route}")
+
+
+def instance_name(stack: str, service: str, release: int, index: int) -> str:
+    """Return the deterministic name of one instance, for example ``shop-web-r3-1``."""
+    return f"{stack}-{service}-r{release}-{index}"

@@ -1,0 +1,24 @@
+"""How a service wants to be released. Times are seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutPolicy:
+    """The bounds of one rollout.
+
+    ``start_deadline`` bounds each phase before traffic moves; ``shares`` are the percentages of
+    traffic the new color receives, one step after the other (``(100,)`` is blue/green: one atomic
+    step), each held for ``step_pause``; the old color stays warm for ``bake``; requests in flight
+    get ``drain`` to end; ``max_restarts`` is how often one instance may come back before it counts
+    as crash-looping.
+    """
+
+    start_deadline: float = 60.0
+    shares: tuple[int, ...] = (100,)
+    step_pause: float = 30.0
+    bake: float = 300.0
+    drain: float = 30.0
+    max_restarts: int = 2

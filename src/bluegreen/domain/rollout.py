@@ -1,0 +1,175 @@
+"""The rollout machine: phases, events, and the one table that joins them.
+
+Rules of this file: everything that decides *which phase follows which* is in ``TRANSITIONS``; an
+illegal pair raises and changes nothing; :func:`apply` is pure. What to *do* in a phase is
+:mod:`bluegreen.domain.decide`. The diagram in the documentation is generated from the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from bluegreen.domain.errors import Bug
+from bluegreen.domain.naming import PoolId, RouteId
+from bluegreen.domain.policy import RolloutPolicy
+
+
+class Phase(StrEnum):
+    PREPARING = "preparing"
+    STARTING = "starting"
+    PROVING = "proving"
+    SHIFTING = "shifting"
+    BAKING = "baking"
+    DRAINING = "draining"
+    RETIRING = "retiring"
+    DONE = "done"
+    ABORTING = "aborting"
+    ABORTED = "aborted"
+    REVERTING = "reverting"
+    REVERTED = "reverted"
+
+
+class Kind(StrEnum):
+    """``DEPLOY`` starts a new release and retires the old one; ``SWITCH`` moves traffic between
+    pools that exist and stops neither; ``ROLLBACK`` is a deploy or switch that goes back."""
+
+    DEPLOY = "deploy"
+    SWITCH = "switch"
+    ROLLBACK = "rollback"
+
+
+class Happened(StrEnum):
+    PREPARED = "prepared"
+    STARTED = "started"
+    PROVED = "proved"
+    STEP_HELD = "step_held"
+    SHIFTED = "shifted"
+    SETTLED = "settled"
+    BAKED = "baked"
+    DRAINED = "drained"
+    RETIRED = "retired"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    ROLLED_BACK = "rolled_back"
+    SUPERSEDED = "superseded"
+    CLEANED = "cleaned"
+    REVERTED = "reverted"
+
+
+P, H = Phase, Happened
+
+TRANSITIONS: dict[tuple[Phase, Happened], Phase] = {
+    (P.PREPARING, H.PREPARED): P.STARTING,
+    (P.STARTING, H.STARTED): P.PROVING,
+    (P.PROVING, H.PROVED): P.SHIFTING,
+    (P.SHIFTING, H.STEP_HELD): P.SHIFTING,
+    (P.SHIFTING, H.SHIFTED): P.BAKING,
+    (P.BAKING, H.SETTLED): P.BAKING,
+    (P.BAKING, H.BAKED): P.DRAINING,
+    (P.BAKING, H.SUPERSEDED): P.DRAINING,
+    (P.DRAINING, H.DRAINED): P.RETIRING,
+    (P.RETIRING, H.RETIRED): P.DONE,
+    # Before any traffic moved, a failure only cleans up.
+    (P.PREPARING, H.FAILED): P.ABORTING,
+    (P.STARTING, H.FAILED): P.ABORTING,
+    (P.PROVING, H.FAILED): P.ABORTING,
+    (P.PREPARING, H.CANCELLED): P.ABORTING,
+    (P.STARTING, H.CANCELLED): P.ABORTING,
+    (P.PROVING, H.CANCELLED): P.ABORTING,
+    (P.PREPARING, H.SUPERSEDED): P.ABORTING,
+    (P.STARTING, H.SUPERSEDED): P.ABORTING,
+    (P.PROVING, H.SUPERSEDED): P.ABORTING,
+    (P.ABORTING, H.CLEANED): P.ABORTED,
+    # From the first moved request on, a failure goes back.
+    (P.SHIFTING, H.FAILED): P.REVERTING,
+    (P.BAKING, H.FAILED): P.REVERTING,
+    (P.DRAINING, H.FAILED): P.REVERTING,
+    (P.RETIRING, H.FAILED): P.REVERTING,
+    (P.SHIFTING, H.CANCELLED): P.REVERTING,
+    (P.BAKING, H.CANCELLED): P.REVERTING,
+    (P.SHIFTING, H.ROLLED_BACK): P.REVERTING,
+    (P.BAKING, H.ROLLED_BACK): P.REVERTING,
+    (P.DRAINING, H.ROLLED_BACK): P.REVERTING,
+    (P.REVERTING, H.REVERTED): P.REVERTED,
+}
+
+FINAL = frozenset({P.DONE, P.ABORTED, P.REVERTED})
+BEFORE_TRAFFIC = frozenset({P.PREPARING, P.STARTING, P.PROVING})
+AFTER_TRAFFIC = frozenset({P.SHIFTING, P.BAKING, P.DRAINING, P.RETIRING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why a rollout failed or was ended, with what was seen. ``code`` as in the error reference."""
+
+    code: str
+    message: str
+    evidence: tuple[tuple[str, str], ...] = ()
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """One passage of a route from ``source`` to ``target``. Times are UNIX seconds.
+
+    ``source`` is ``None`` when nothing had the traffic. ``retire_source`` is false when the source
+    is a declared color that stays (Docker Cloud style). ``starts_target`` is false when the target
+    runs already. ``step`` indexes ``policy.shares``. ``settled`` turns true once all traffic is on
+    the target and no request is left on the source: the moment a deploy has succeeded for users.
+    """
+
+    id: str
+    kind: Kind
+    stack: str
+    service: str
+    route: RouteId
+    target: PoolId
+    source: PoolId | None = None
+    release: int = 0
+    source_release: int = 0
+    replicas: int = 1
+    policy: RolloutPolicy = RolloutPolicy()
+    starts_target: bool = True
+    retire_source: bool = True
+    phase: Phase = Phase.PREPARING
+    since: float = 0.0
+    created_at: float = 0.0
+    step: int = 0
+    step_since: float = 0.0
+    settled: bool = False
+    shifted_at: float = 0.0
+    ended_at: float = 0.0
+    reason: Reason | None = None
+    version: int = 0
+
+    @property
+    def final(self) -> bool:
+        return self.phase in FINAL
+
+    @property
+    def share(self) -> int:
+        """The percentage of traffic that the target is to have in SHIFTING."""
+        return self.policy.shares[min(self.step, len(self.policy.shares) - 1)]
+
+
+def apply(rollout: Rollout, happened: Happened, now: float, reason: Reason | None = None) -> Rollout:
+    """Return the rollout after ``happened``. Raises :class:`Bug` for an illegal pair."""
+    phase = TRANSITIONS.get((rollout.phase, happened))
+    if phase is None:
+        raise Bug(
+            f"rollout {rollout.id}: {happened} cannot happen while {rollout.phase}",
+            code="illegal_transition",
+            hint="Traffic was left as it is. Please report this with the output of `bluegreen events`.",
+        )
+    changed = replace(rollout, phase=phase, version=rollout.version + 1, reason=reason or rollout.reason)
+    if phase is not rollout.phase:
+        changed = replace(changed, since=now)
+    if phase is Phase.SHIFTING:
+        step = rollout.step + 1 if happened is Happened.STEP_HELD else 0
+        changed = replace(changed, step=step, step_since=now)
+    if happened is Happened.SHIFTED:
+        changed = replace(changed, shifted_at=now)
+    if happened is Happened.SETTLED:
+        changed = replace(changed, settled=True)
+    return replace(changed, ended_at=now) if phase in FINAL else changed
