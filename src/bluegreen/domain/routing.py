@@ -148,9 +148,9 @@ class Globals:
 class Routing:
     """Everything the balancer does, as one value. Keys: port, route id, pool id."""
 
-    listeners: Mapping[int, Listener] = MappingProxyType({})
-    routes: Mapping[RouteId, Route] = MappingProxyType({})
-    pools: Mapping[PoolId, Pool] = MappingProxyType({})
+    listeners: Mapping[int, Listener] = field(default_factory=dict)
+    routes: Mapping[RouteId, Route] = field(default_factory=dict)
+    pools: Mapping[PoolId, Pool] = field(default_factory=dict)
     settings: Globals = Globals()
 
     def with_weights(self, route: RouteId, weights: Mapping[PoolId, int]) -> Routing:
