@@ -10,14 +10,14 @@ from enum import StrEnum
 from typing import NewType
 
 PoolId = NewType("PoolId", str)
-"""``<stack>.<service>.<color>``, or ``<stack>.<service>`` for a service without colors."""
+"""``<stack>.<service>.<color>``."""
 
 RouteId = NewType("RouteId", str)
 """``<stack>.<route>``."""
 
 
 class Color(StrEnum):
-    """The slot in which a release of a routed service runs."""
+    """The slot in which a release of a service runs."""
 
     BLUE = "blue"
     GREEN = "green"
@@ -57,3 +57,13 @@ def route_id(stack: str, route: str) -> RouteId:
 def instance_name(stack: str, service: str, release: int, index: int) -> str:
     """Return the deterministic name of one instance, for example ``shop-web-r3-1``."""
     return f"{stack}-{service}-r{release}-{index}"
+
+
+def color_of(pool: PoolId) -> Color:
+    """Return the color of a pool. Raises ``ValueError`` when ``pool`` is not a pool's id."""
+    return Color(pool.rsplit(".", 1)[1])
+
+
+def service_of(pool: PoolId) -> str:
+    """Return the name of the service a pool belongs to."""
+    return pool.split(".")[1]

@@ -13,7 +13,8 @@ class RolloutPolicy:
     traffic the new color receives, one step after the other (``(100,)`` is blue/green: one atomic
     step), each held for ``step_pause``; the old color stays warm for ``bake``; requests in flight
     get ``drain`` to end; ``max_restarts`` is how often one instance may come back before it counts
-    as crash-looping.
+    as crash-looping. ``stop_first`` is for what cannot run twice (a database on one volume, a fixed
+    host port): the old release is stopped before the new one starts.
     """
 
     start_deadline: float = 60.0
@@ -22,3 +23,4 @@ class RolloutPolicy:
     bake: float = 300.0
     drain: float = 30.0
     max_restarts: int = 2
+    stop_first: bool = False

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bluegreen.domain.instance import InstanceSpec
-from bluegreen.domain.naming import Color, PoolId, instance_name, pool_id
+from bluegreen.domain.naming import Color, instance_name
 from bluegreen.domain.spec import ServiceSpec
 
 
@@ -21,18 +21,13 @@ class Release:
     image: str
     config_hash: str
     created_at: float
-    color: Color | None = None
     ports: tuple[int, ...] = ()
-
-    @property
-    def pool(self) -> PoolId:
-        return pool_id(self.stack, self.service, self.color)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceRecord:
-    """What is wanted of one service. ``releases`` maps a slot (color, or ``""``) to the number of
-    the release that is to run there; a slot that is absent is to be empty.
+    """What is wanted of one service. ``releases`` maps a color to the number of the release that is
+    to run there; a color that is absent is to be empty.
 
     ``promoted`` lists the release numbers that had the traffic, newest last: the way back.
     ``stopped`` is a person's wish that nothing of it runs. ``drained`` names instances that a
@@ -42,14 +37,14 @@ class ServiceRecord:
     stack: str
     name: str
     replicas: int = 1
-    releases: Mapping[str, int] = field(default_factory=dict)
+    releases: Mapping[Color, int] = field(default_factory=dict)
     promoted: tuple[int, ...] = ()
     stopped: bool = False
     drained: Mapping[str, str] = field(default_factory=dict)
     generation: int = 0
 
 
-def instance_spec(release: Release, index: int, aliases: tuple[str, ...] = ()) -> InstanceSpec:
+def instance_spec(release: Release, color: Color, index: int, aliases: tuple[str, ...] = ()) -> InstanceSpec:
     """Return what a runtime is asked to run for the ``index``-th instance of ``release``."""
     return InstanceSpec(
         name=instance_name(release.stack, release.service, release.number, index),
@@ -57,7 +52,7 @@ def instance_spec(release: Release, index: int, aliases: tuple[str, ...] = ()) -
         service=release.service,
         release=release.number,
         index=index,
-        color=release.color,
+        color=color,
         image=release.image,
         config_hash=release.config_hash,
         spec=release.spec,

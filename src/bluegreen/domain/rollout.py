@@ -47,6 +47,7 @@ class Happened(StrEnum):
     SHIFTED = "shifted"
     SETTLED = "settled"
     BAKED = "baked"
+    CLOSED = "closed"
     DRAINED = "drained"
     RETIRED = "retired"
     FAILED = "failed"
@@ -68,6 +69,7 @@ TRANSITIONS: dict[tuple[Phase, Happened], Phase] = {
     (P.BAKING, H.SETTLED): P.BAKING,
     (P.BAKING, H.BAKED): P.DRAINING,
     (P.BAKING, H.SUPERSEDED): P.DRAINING,
+    (P.BAKING, H.CLOSED): P.DONE,
     (P.DRAINING, H.DRAINED): P.RETIRING,
     (P.RETIRING, H.RETIRED): P.DONE,
     # Before any traffic moved, a failure only cleans up.
@@ -111,11 +113,12 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """One passage of a route from ``source`` to ``target``. Times are UNIX seconds.
+    """One passage from the pool ``source`` to the pool ``target``. Times are UNIX seconds.
 
-    ``source`` is ``None`` when nothing had the traffic. ``retire_source`` is false when the source
-    is a declared color that stays (Docker Cloud style). ``starts_target`` is false when the target
-    runs already. ``step`` indexes ``policy.shares``. ``settled`` turns true once all traffic is on
+    ``routes`` are those whose traffic moves, all in one step (empty: a service without traffic).
+    ``source`` is ``None`` when nothing ran before. ``retire_source`` is false when the source is a
+    declared color that stays (Docker Cloud style). ``starts_target`` is false when the target runs
+    already. ``step`` indexes ``policy.shares``. ``settled`` turns true once all traffic is on
     the target and no request is left on the source: the moment a deploy has succeeded for users.
     """
 
@@ -123,8 +126,8 @@ class Rollout:
     kind: Kind
     stack: str
     service: str
-    route: RouteId
     target: PoolId
+    routes: tuple[RouteId, ...] = ()
     source: PoolId | None = None
     release: int = 0
     source_release: int = 0

@@ -1,0 +1,264 @@
+"""What to do next in a rollout: ``decide(rollout, facts)``, one short function for each phase.
+
+Level-triggered: it looks only at the rollout's journal state and at fresh facts, so going on after
+a crash is the same as going on. It never changes anything; the engine records and performs. Which
+phase follows which is :mod:`bluegreen.domain.rollout`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bluegreen.domain import reasons
+from bluegreen.domain.facts import Facts, PoolView
+from bluegreen.domain.health import Verdict
+from bluegreen.domain.naming import PoolId
+from bluegreen.domain.rollout import AFTER_TRAFFIC, BEFORE_TRAFFIC, Happened, Kind, Phase, Reason, Rollout
+from bluegreen.domain.routing import ServerHealth
+from bluegreen.domain.steps import Admit, Prepare, SetWeights, StartPool, Step, StopPool
+
+PREPARE_DEADLINE = 900.0
+"""Seconds an image may take to arrive."""
+
+SWITCH_DEADLINE = 10.0
+"""Seconds within which a color that already runs must prove itself."""
+
+LOOK_AGAIN = 0.25
+"""Seconds until the next look where no event announces the change that is waited for."""
+
+LOOK_SOON = 0.02
+"""The same while a person waits for the very next moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Do:
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    happened: Happened
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do until an event arrives or ``seconds`` have passed."""
+
+    seconds: float | None
+    why: str
+
+
+Decision = Do | Record | Wait
+
+
+def decide(rollout: Rollout, facts: Facts) -> Decision:
+    """Return the one thing to do, record or wait for. Raises ``KeyError`` for a final rollout."""
+    if rollout.phase in AFTER_TRAFFIC and (bad := _went_bad(rollout, facts)) is not None:
+        return bad
+    return _PHASES[rollout.phase](rollout, facts)
+
+
+def _preparing(rollout: Rollout, facts: Facts) -> Decision:
+    if not rollout.starts_target:
+        return Record(Happened.PREPARED)
+    if facts.failed_dependency:
+        return Record(Happened.FAILED, reasons.dependency_failed(facts.failed_dependency))
+    if facts.waiting_for:
+        return Wait(None, f"waiting for {', '.join(facts.waiting_for)}")
+    return _late(rollout, facts, "preparing the image", PREPARE_DEADLINE) or Do(Prepare())
+
+
+def _starting(rollout: Rollout, facts: Facts) -> Decision:
+    if not rollout.starts_target:
+        return Record(Happened.STARTED)
+    if (failed := _crash(rollout, facts)) is not None:
+        return failed
+    if len(facts.target.instances) >= rollout.replicas:
+        if all(i.instance.running for i in facts.target.instances):
+            return Record(Happened.STARTED)
+        late = _late(rollout, facts, "starting the instances", rollout.policy.start_deadline)
+        return late or Wait(LOOK_AGAIN, "instances are starting")
+    if rollout.policy.stop_first and facts.source is not None and facts.source.instances:
+        return Do(StopPool(facts.source.id))
+    late = _late(rollout, facts, "starting the instances", rollout.policy.start_deadline)
+    return late or Do(StartPool(rollout.target, rollout.replicas))
+
+
+def _proving(rollout: Rollout, facts: Facts) -> Decision:
+    if (failed := _crash(rollout, facts) or _dead_switch(rollout, facts)) is not None:
+        return failed
+    target = facts.target
+    well = target.well(facts.now)
+    patience = rollout.policy.start_deadline if rollout.starts_target else SWITCH_DEADLINE
+    expired = facts.now >= rollout.since + patience
+    if len(well) < max(rollout.replicas, 1):
+        if expired:
+            return Record(Happened.FAILED, reasons.never_healthy(rollout, target, facts.now))
+        return Wait(LOOK_AGAIN, f"{len(well)} of {rollout.replicas} instances healthy")
+    if not rollout.routes:
+        return Record(Happened.PROVED)
+    return _proved_by_balancer(rollout, facts, expired)
+
+
+def _proved_by_balancer(rollout: Rollout, facts: Facts, expired: bool) -> Decision:
+    known = [i.server.health if i.server else None for i in facts.target.instances]
+    if all(health is ServerHealth.UP for health in known):
+        return Record(Happened.PROVED)
+    if expired:
+        return Record(Happened.FAILED, reasons.balancer_disagrees(facts.target))
+    if None in known and facts.weights is not None:
+        return Do(Admit(rollout.target))
+    return Wait(LOOK_SOON, "the balancer is checking the new instances")
+
+
+def _shifting(rollout: Rollout, facts: Facts) -> Decision:
+    if not rollout.routes:
+        return Record(Happened.SHIFTED)
+    if facts.weights is None:
+        return Wait(LOOK_AGAIN, "the balancer does not answer")
+    wanted = shares(rollout, rollout.share)
+    if not _carries(rollout, facts, wanted):
+        return Do(SetWeights(rollout.routes, wanted))
+    if rollout.share >= 100:
+        return Record(Happened.SHIFTED)
+    left = rollout.step_since + rollout.policy.step_pause - facts.now
+    return (
+        Wait(min(left, LOOK_AGAIN), f"{rollout.share} % on the new color")
+        if left > 0
+        else Record(Happened.STEP_HELD)
+    )
+
+
+def _baking(rollout: Rollout, facts: Facts) -> Decision:
+    if rollout.routes and facts.weights is not None:
+        wanted = shares(rollout, 100)
+        if not _carries(rollout, facts, wanted):
+            return Do(SetWeights(rollout.routes, wanted))
+    if not rollout.settled:
+        return _settling(rollout, facts)
+    if facts.source is None:
+        return Record(Happened.CLOSED)
+    bake = rollout.policy.bake if rollout.routes else 0.0
+    left = rollout.shifted_at + bake - facts.now
+    if left > 0:
+        return Wait(min(left, LOOK_AGAIN), "the old color is kept warm")
+    return Record(Happened.BAKED if rollout.retire_source else Happened.CLOSED)
+
+
+def _settling(rollout: Rollout, facts: Facts) -> Decision:
+    overdue = facts.now >= rollout.shifted_at + rollout.policy.drain
+    if not rollout.routes or facts.source is None or facts.source.idle or overdue:
+        return Record(Happened.SETTLED)
+    return Wait(LOOK_SOON, f"{facts.source.in_flight} requests end on the old color")
+
+
+def _draining(rollout: Rollout, facts: Facts) -> Decision:
+    overdue = facts.now >= rollout.since + rollout.policy.drain
+    if facts.source is None or not rollout.routes or facts.source.idle or overdue:
+        return Record(Happened.DRAINED)
+    return Wait(LOOK_SOON, f"{facts.source.in_flight} requests end on the old color")
+
+
+def _retiring(rollout: Rollout, facts: Facts) -> Decision:
+    if facts.source is None or not facts.source.instances:
+        return Record(Happened.RETIRED)
+    return Do(StopPool(facts.source.id))
+
+
+def _aborting(rollout: Rollout, facts: Facts) -> Decision:
+    if not rollout.starts_target or not facts.target.instances:
+        return Record(Happened.CLEANED)
+    return Do(StopPool(rollout.target))
+
+
+def _reverting(rollout: Rollout, facts: Facts) -> Decision:
+    """Weights first, in one step, whatever the state of the new color; then clean up."""
+    if rollout.routes:
+        if facts.weights is None:
+            return Wait(LOOK_AGAIN, "the balancer does not answer")
+        back = {} if rollout.source is None else {rollout.source: 100}
+        if not _carries(rollout, facts, back):
+            return Do(SetWeights(rollout.routes, back))
+    if not rollout.starts_target or not facts.target.instances:
+        return Record(Happened.REVERTED)
+    overdue = facts.now >= rollout.since + rollout.policy.drain
+    if rollout.routes and not facts.target.idle and not overdue:
+        return Wait(LOOK_SOON, f"{facts.target.in_flight} requests end on the new color")
+    return Do(StopPool(rollout.target))
+
+
+_PHASES: dict[Phase, Callable[[Rollout, Facts], Decision]] = {
+    Phase.PREPARING: _preparing,
+    Phase.STARTING: _starting,
+    Phase.PROVING: _proving,
+    Phase.SHIFTING: _shifting,
+    Phase.BAKING: _baking,
+    Phase.DRAINING: _draining,
+    Phase.RETIRING: _retiring,
+    Phase.ABORTING: _aborting,
+    Phase.REVERTING: _reverting,
+}
+
+
+def shares(rollout: Rollout, share: int) -> Mapping[PoolId, int]:
+    """Return the weights that give ``share`` percent to the target and the rest to the source."""
+    if share >= 100 or rollout.source is None:
+        return {rollout.target: 100}
+    return {rollout.target: share, rollout.source: 100 - share}
+
+
+def _carries(rollout: Rollout, facts: Facts, wanted: Mapping[PoolId, int]) -> bool:
+    observed = facts.weights or {}
+    return all(
+        {pool: share for pool, share in observed.get(route, {}).items() if share > 0} == dict(wanted)
+        for route in rollout.routes
+    )
+
+
+def _went_bad(rollout: Rollout, facts: Facts) -> Decision | None:
+    """Return the way back when the new color turned sick under traffic and the old one is well."""
+    if rollout.kind is Kind.ROLLBACK or not rollout.routes:
+        return None  # a rollback is never rolled back
+    if facts.source is None or not facts.source.well(facts.now):
+        return None  # nowhere to go: keep what there is
+    bad = _sickness(rollout, facts.target, facts.now)
+    return None if bad is None else Record(Happened.FAILED, bad)
+
+
+def _sickness(rollout: Rollout, target: PoolView, now: float) -> Reason | None:
+    looping = [i for i in target.instances if i.instance.restarts > rollout.policy.max_restarts]
+    if looping and rollout.starts_target:
+        return reasons.crash_looping(looping[0])
+    if len(target.well(now)) * 2 < max(rollout.replicas, 1):
+        return reasons.went_bad(target, now)
+    return None
+
+
+def _crash(rollout: Rollout, facts: Facts) -> Record | None:
+    """Return the failure of a new release that ended by itself; only before traffic moved."""
+    if rollout.phase not in BEFORE_TRAFFIC or not rollout.starts_target:
+        return None
+    for one in facts.target.instances:
+        if one.crashed:
+            return Record(Happened.FAILED, reasons.crashed(one))
+        if one.instance.restarts > rollout.policy.max_restarts:
+            return Record(Happened.FAILED, reasons.crash_looping(one))
+    return None
+
+
+def _dead_switch(rollout: Rollout, facts: Facts) -> Record | None:
+    """Refuse at once a switch to a color that runs but is sick, or does not run at all."""
+    if rollout.starts_target:
+        return None
+    sick = [i for i in facts.target.instances if i.crashed or i.health.verdict is Verdict.SICK]
+    if sick or not facts.target.instances:
+        return Record(Happened.FAILED, reasons.not_healthy(facts.target, facts.now))
+    return None
+
+
+def _late(rollout: Rollout, facts: Facts, what: str, seconds: float) -> Record | None:
+    if facts.now < rollout.since + seconds:
+        return None
+    return Record(Happened.FAILED, reasons.deadline(rollout, what, seconds))

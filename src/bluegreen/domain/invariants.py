@@ -1,0 +1,63 @@
+"""The last gate before a step: what must hold, checked on fresh facts, whoever decided.
+
+Used by the engine before every step and by the property tests after every one.
+"""
+
+from __future__ import annotations
+
+from bluegreen.domain.facts import Facts, PoolView
+from bluegreen.domain.naming import PoolId
+from bluegreen.domain.rollout import Phase, Rollout
+from bluegreen.domain.steps import SetWeights, Step, StopPool
+
+
+def violations(rollout: Rollout, facts: Facts, step: Step) -> tuple[str, ...]:
+    """Return what speaks against ``step`` now; empty when it may be performed."""
+    match step:
+        case StopPool(pool):
+            return _stopping(rollout, facts, pool)
+        case SetWeights(_, weights):
+            return _weights(rollout, facts, {p: w for p, w in weights.items() if w > 0})
+        case _:
+            return ()
+
+
+def _stopping(rollout: Rollout, facts: Facts, pool: PoolId) -> tuple[str, ...]:
+    if not rollout.routes:
+        return ()
+    if facts.weights is None:
+        return ("the balancer does not say who has the traffic",)
+    found = [
+        f"{pool} still has {weights[pool]} % of {route}"
+        for route, weights in facts.weights.items()
+        if weights.get(pool, 0) > 0
+    ]
+    if pool == rollout.source:
+        found += _source_may_end(rollout, facts)
+    return tuple(found)
+
+
+def _source_may_end(rollout: Rollout, facts: Facts) -> list[str]:
+    found = []
+    if not facts.target.well(facts.now):
+        found.append("the new color has no healthy instance")
+    if rollout.phase is not Phase.RETIRING:
+        found.append(f"the old color is not stopped while {rollout.phase}")
+    return found
+
+
+def _weights(rollout: Rollout, facts: Facts, weights: dict[PoolId, int]) -> tuple[str, ...]:
+    if weights and sum(weights.values()) != 100:
+        return (f"shares sum to {sum(weights.values())}, not 100",)
+    if rollout.phase is Phase.REVERTING:
+        return ()  # the way back is never gated
+    unfit = [
+        f"{pool.id} has no healthy instance"
+        for pool in _views(facts)
+        if pool.id == rollout.target and pool.id in weights and not pool.well(facts.now)
+    ]
+    return tuple(unfit)
+
+
+def _views(facts: Facts) -> tuple[PoolView, ...]:
+    return (facts.target,) if facts.source is None else (facts.target, facts.source)

@@ -1,0 +1,108 @@
+"""Keeping what is wanted running, between and during rollouts: pure.
+
+Called by a service's loop at every look. Says which instances to start and remove, and who is to be
+a server of each pool. It never removes an instance of a color that a rollout owns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from bluegreen.domain.facts import PoolView
+from bluegreen.domain.instance import Instance, InstanceState
+from bluegreen.domain.naming import Color, PoolId, color_of
+from bluegreen.domain.release import ServiceRecord
+from bluegreen.domain.rollout import Rollout
+from bluegreen.domain.routing import Admin, Server
+from bluegreen.domain.slots import tended
+from bluegreen.domain.spec import RestartPolicy
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where one instance belongs: a release in a color, and its number there."""
+
+    color: Color
+    release: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upkeep:
+    start: tuple[Place, ...] = ()
+    stop: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+def upkeep(
+    record: ServiceRecord,
+    rollout: Rollout | None,
+    instances: Iterable[Instance],
+    policies: Mapping[int, RestartPolicy],
+) -> Upkeep:
+    """Return what brings ``instances`` to what ``record`` wants.
+
+    ``policies`` maps release numbers to their restart policy: an instance that ended is started
+    again only where its policy would have it run.
+    """
+    found = {Place(i.color, i.release, i.index): i for i in instances if i.color is not None}
+    colors = tended(record, rollout)
+    if record.stopped:
+        running = (i.name for p, i in found.items() if p.color in colors and _runs(i))
+        return Upkeep(stop=tuple(sorted(running)))
+    wanted = {
+        Place(color, release, index)
+        for color, release in colors.items()
+        for index in range(1, record.replicas + 1)
+    }
+    missing = [p for p in wanted if p not in found or _revive(found[p], policies.get(p.release))]
+    owned = _owned(rollout)
+    extra = [i.name for p, i in found.items() if p not in wanted and p.color not in owned]
+    return Upkeep(start=tuple(sorted(missing)), remove=tuple(sorted(extra)))
+
+
+def _runs(instance: Instance) -> bool:
+    return instance.state not in {InstanceState.EXITED, InstanceState.CREATED}
+
+
+def _revive(instance: Instance, policy: RestartPolicy | None) -> bool:
+    if instance.state is InstanceState.CREATED:
+        return True
+    keeps = policy in {RestartPolicy.ALWAYS, RestartPolicy.UNLESS_STOPPED}
+    return instance.state is InstanceState.EXITED and keeps
+
+
+def _owned(rollout: Rollout | None) -> frozenset[Color]:
+    """Return the colors in which only the rollout may stop instances."""
+    if rollout is None or rollout.final or not rollout.starts_target:
+        return frozenset()
+    pools = (rollout.target,) if rollout.source is None else (rollout.target, rollout.source)
+    return frozenset(color_of(pool) for pool in pools)
+
+
+def members(
+    current: Iterable[Server], view: PoolView, drained: Mapping[str, str], now: float
+) -> tuple[Server, ...]:
+    """Return the servers a pool is to have.
+
+    An instance enters once it is well and leaves when it no longer runs at its address. One that is
+    in and turns sick stays in: taking it out of rotation is the balancer's check, which brings it
+    back as well.
+    """
+    before = {(s.name, s.host, s.port) for s in current}
+    servers = []
+    for facts in view.instances:
+        instance = facts.instance
+        if instance.host is None or instance.port is None or not instance.running:
+            continue
+        known = (instance.name, instance.host, instance.port) in before
+        if known or facts.well(view.check, now):
+            admin = Admin.DRAIN if instance.name in drained else Admin.READY
+            servers.append(Server(name=instance.name, host=instance.host, port=instance.port, admin=admin))
+    return tuple(servers)
+
+
+def is_member(pool: PoolId, rollout: Rollout | None, wanted: Mapping[Color, int]) -> bool:
+    """Return whether the upkeep (not a rollout) decides who serves in ``pool``."""
+    return color_of(pool) in wanted or (rollout is not None and pool == rollout.source)
