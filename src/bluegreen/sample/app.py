@@ -5,7 +5,7 @@ from this one file on Debian's ``python3-minimal`` (which has no ``json``, ``htt
 ``dataclasses``), so it parses HTTP itself and nothing may be imported that is missing there.
 Every option is also read from the environment (``--fail-ping`` is ``FAIL_PING``).
 
-    GET /ping   /version   /slow?seconds=1.5   /say?text=hello   /      POST /echo
+    GET /ping   /version   /slow?seconds=1.5   /say?text=hello   /crash   /      POST /echo
 """
 
 import argparse
@@ -134,6 +134,8 @@ class Application:
         if request.path == "/say":
             print(request.argument("text"), flush=True)
             return 200, b"said\n", ""
+        if request.path == "/crash":
+            os._exit(1)
         if request.path in ("/", "/slow"):
             return 200, f"version {self.options.version}, pid {os.getpid()}\n".encode(), ""
         return 404, b"not found\n", ""
