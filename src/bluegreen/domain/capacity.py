@@ -1,0 +1,73 @@
+"""What a host has, and whether an instance's limits can be met on it.
+
+Called by every runtime before anything starts, so that all of them refuse in the same words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bluegreen.domain.errors import UserError
+from bluegreen.domain.spec import Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """The CPUs of a host by number, and its memory in bytes."""
+
+    cpus: frozenset[int]
+    memory: int
+
+
+def parse_cpuset(text: str) -> frozenset[int]:
+    """Return the CPUs that a list such as ``0,2-3`` names. Raises ``ValueError`` for no such list."""
+    found: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise ValueError(f"{text!r} is no list of CPUs")
+        span = range(int(first), int(last or first) + 1)
+        if not span or span.stop > 1 << 16:
+            raise ValueError(f"{text!r} is no list of CPUs")
+        found.update(span)
+    return frozenset(found)
+
+
+def check_limits(service: str, limits: Limits, capacity: Capacity) -> None:
+    """Raise ``UserError`` (``limit_impossible``) when the host can never meet the limits."""
+    if limits.cpuset is not None:
+        _check_cpuset(service, limits.cpuset, capacity)
+    if limits.cpus is not None and not 0 < limits.cpus <= len(capacity.cpus):
+        _refuse(service, "cpus", f"{limits.cpus:g}", f"{len(capacity.cpus)} CPUs")
+    for name in ("mem_limit", "mem_reservation"):
+        asked: int | None = getattr(limits, name)
+        if asked is not None and not 0 < asked <= capacity.memory:
+            _refuse(service, name, f"{asked} bytes", f"{capacity.memory} bytes")
+    if limits.cpu_shares is not None and not 2 <= limits.cpu_shares <= 262144:
+        _refuse(service, "cpu_shares", str(limits.cpu_shares), "weights from 2 to 262144")
+    if limits.pids is not None and limits.pids == 0:
+        _refuse(service, "pids", "0", "instances that are at least one task")
+    swap = limits.memswap_limit
+    if swap is not None and swap != -1 and swap < (limits.mem_limit or 0):
+        _refuse(
+            service, "memswap_limit", f"{swap} bytes", f"a mem_limit of {limits.mem_limit} bytes within it"
+        )
+
+
+def _check_cpuset(service: str, cpuset: str, capacity: Capacity) -> None:
+    has = ",".join(map(str, sorted(capacity.cpus)))
+    try:
+        missing = parse_cpuset(cpuset) - capacity.cpus
+    except ValueError:
+        missing = frozenset({-1})
+    if missing:
+        _refuse(service, "cpuset", repr(cpuset), f"the CPUs {has}")
+
+
+def _refuse(service: str, limit: str, asked: str, has: str) -> None:
+    raise UserError(
+        f"{service}: the {limit} of {asked} cannot be met: this host has {has}",
+        code="limit_impossible",
+        hint=f"Change {limit} in the stack file to what the host has, or leave it out.",
+        evidence=((limit, asked), ("host", has)),
+    )
