@@ -16,7 +16,6 @@ from bluegreen.domain.naming import Color, PoolId, RouteId, pool_id, route_id
 from bluegreen.domain.routing import Globals, Listener, Pool, PoolOptions, Route, Routing
 from bluegreen.domain.stack import StackSpec
 
-
 K = TypeVar("K")
 V = TypeVar("V")
 

@@ -1,0 +1,168 @@
+"""The engine: recovers from the journal and the world, then keeps one loop per service running.
+
+Start-up order matters: first what runs is looked at, then the routing is composed from the stacks
+and given the weights and servers the balancer already carries, and only then anything may act. So a
+controller that starts changes no traffic.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from bluegreen.domain.composition import compose
+from bluegreen.domain.errors import Temporary
+from bluegreen.domain.instance import RuntimeEvent
+from bluegreen.domain.live import remembered_weights
+from bluegreen.domain.naming import PoolId, RouteId
+from bluegreen.domain.routing import Routing
+from bluegreen.engine.bus import Bus
+from bluegreen.engine.evidence import Evidence
+from bluegreen.engine.examiner import Examiner
+from bluegreen.engine.inventory import Inventory
+from bluegreen.engine.keeper import Keeper
+from bluegreen.engine.ledger import Ledger, ServiceKey
+from bluegreen.engine.loop import ServiceLoop
+from bluegreen.engine.observe import Observer
+from bluegreen.engine.perform import Performer
+from bluegreen.engine.runner import Runner
+from bluegreen.engine.switchboard import Switchboard
+from bluegreen.ports.balancer import Balancer
+from bluegreen.ports.clock import Clock
+from bluegreen.ports.journal import Journal
+from bluegreen.ports.prober import Prober
+from bluegreen.ports.runtime import Console, Runtime
+
+LEASE = "controller"
+LEASE_TTL = 15.0
+LEASE_EVERY = 5.0
+INVENTORY_PATIENCE = 15.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drivers:
+    """Everything outside, chosen and opened by the composition root."""
+
+    runtime: Runtime
+    console: Console
+    balancer: Balancer
+    journal: Journal
+    prober: Prober
+    clock: Clock
+
+
+class Engine:
+    def __init__(self, drivers: Drivers, owner: str) -> None:
+        self.drivers = drivers
+        self.owner = owner
+        self.clock = drivers.clock
+        self.bus = Bus()
+        self.ledger = Ledger(drivers.journal, self.bus)
+        self.switchboard = Switchboard(drivers.balancer)
+        self.inventory = Inventory(drivers.runtime, drivers.clock, self._on_runtime)
+        self._loops: dict[ServiceKey, ServiceLoop] = {}
+        self._tasks: dict[ServiceKey, asyncio.Task[None]] = {}
+
+    async def run(self, ready: asyncio.Event) -> None:
+        """Run until cancelled. Sets ``ready`` once commands may be given."""
+        await self._hold_lease()
+        async with asyncio.TaskGroup() as group:
+            self._wire(group)
+            group.create_task(self._keep_lease())
+            await self.ledger.load()
+            group.create_task(self.drivers.balancer.supervise())
+            group.create_task(self.inventory.follow())
+            await self._recover()
+            for key in self.ledger.services:
+                self.loop(key)
+            log.info("engine.ready", services=len(self.ledger.services))
+            ready.set()
+
+    def _wire(self, group: asyncio.TaskGroup) -> None:
+        clock = self.clock
+        self._group = group
+        self.examiner = Examiner(self.drivers.prober, clock, self.wake, group)
+        self.observer = Observer(self.ledger, self.inventory, self.examiner, self.switchboard, clock)
+        self.performer = Performer(
+            self.drivers.runtime, self.ledger, self.inventory, self.observer, self.switchboard, clock
+        )
+        self.runner = Runner(
+            self.ledger, self.observer, self.performer, Evidence(self.drivers.console), clock
+        )
+        self.keeper = Keeper(
+            self.ledger,
+            self.inventory,
+            self.examiner,
+            self.observer,
+            self.performer,
+            self.switchboard,
+            clock,
+        )
+
+    def loop(self, key: ServiceKey) -> ServiceLoop:
+        """Return the loop of a service, started if needed."""
+        if key not in self._loops:
+            loop = ServiceLoop(key, self.ledger, self.runner, self.keeper, self.clock)
+            self._loops[key] = loop
+            self._tasks[key] = self._group.create_task(loop.run(), name="/".join(key))
+        return self._loops[key]
+
+    async def end_loop(self, key: ServiceKey) -> None:
+        """Stop acting on a service. What runs of it keeps running."""
+        self._loops.pop(key, None)
+        task = self._tasks.pop(key, None)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+
+    def wake(self, key: ServiceKey) -> None:
+        if key in self._loops:
+            self._loops[key].wake()
+
+    def _on_runtime(self, key: ServiceKey | None, event: RuntimeEvent) -> None:
+        for loop in self._loops.values() if key is None else ():
+            loop.wake()
+        if key is not None:
+            self.wake(key)
+
+    async def _recover(self) -> None:
+        try:
+            async with asyncio.timeout(INVENTORY_PATIENCE):
+                await self.inventory.ready.wait()
+        except TimeoutError:
+            log.warning("engine.runtime_silent", hint="going on; nothing is stopped or moved meanwhile")
+        stacks = [record.spec for record in self.ledger.stacks.values()]
+        if not stacks:
+            return
+        routing = compose(stacks, Routing())
+        try:
+            routing = self.switchboard.adopt(routing, await self.switchboard.observe())
+        except Temporary as error:
+            log.warning("engine.balancer_silent", error=error.message)
+        fallback = self._remembered()
+        for route, known in routing.routes.items():
+            if not known.weights and route in fallback:
+                routing = routing.with_weights(route, fallback[route])
+        await self.switchboard.change(lambda _: routing)
+
+    def _remembered(self) -> dict[RouteId, dict[PoolId, int]]:
+        services = self.ledger.services
+        found: dict[RouteId, dict[PoolId, int]] = {}
+        for record in self.ledger.stacks.values():
+            found |= remembered_weights(record.spec, services)
+        return found
+
+    async def _hold_lease(self) -> None:
+        await self.drivers.journal.hold(LEASE, self.owner, self.clock.now(), LEASE_TTL)
+
+    async def _keep_lease(self) -> None:
+        try:
+            while True:
+                await self.clock.wait(asyncio.Event(), LEASE_EVERY)
+                await self._hold_lease()
+        finally:
+            await self.drivers.journal.hold(LEASE, self.owner, self.clock.now(), 0)

@@ -1,0 +1,35 @@
+"""What a failure's message must hold besides the verdict: the last log lines of what failed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from bluegreen.domain.errors import BluegreenError
+from bluegreen.domain.facts import Facts, InstanceFacts
+from bluegreen.domain.rollout import Reason
+from bluegreen.ports.runtime import Console
+
+LINES = 12
+LOG_DEADLINE = 2.0
+
+
+class Evidence:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    async def enrich(self, reason: Reason, facts: Facts) -> Reason:
+        """Return ``reason`` with the last lines of the first instance of the target that is not well."""
+        sick = [i for i in facts.target.instances if not i.well(facts.target.check, facts.now)]
+        if not sick:
+            return reason
+        lines = await self._tail(sick[0])
+        shown = tuple((f"{sick[0].instance.name} log", line) for line in lines)
+        return replace(reason, evidence=reason.evidence + shown)
+
+    async def _tail(self, facts: InstanceFacts) -> list[str]:
+        try:
+            async with asyncio.timeout(LOG_DEADLINE):
+                return [line async for line in self._console.logs(facts.instance.name, tail=LINES)]
+        except (BluegreenError, TimeoutError):
+            return []  # the log is an extra: a failure without it is still reported

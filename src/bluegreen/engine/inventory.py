@@ -1,0 +1,84 @@
+"""What runs, by service: one full look at the start, afterwards only what an event names.
+
+The cost of a change follows the change: an event refreshes one service, and only a gap in the event
+stream makes the inventory look at everything again. An error of the runtime leaves the last good
+answer in place: an empty or partial answer is not a fact.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from bluegreen.domain.errors import BluegreenError
+from bluegreen.domain.instance import Instance, RuntimeEvent, RuntimeEventKind
+from bluegreen.engine.ledger import ServiceKey
+from bluegreen.ports.clock import Clock
+from bluegreen.ports.runtime import Runtime
+
+LIST_DEADLINE = 10.0
+RESYNC_PAUSE = 1.0
+
+log = structlog.get_logger()
+
+Listener = Callable[[ServiceKey | None, RuntimeEvent], None]
+
+
+class Inventory:
+    """``on_event`` is called with the service whose instances were looked at again (``None``: all)."""
+
+    def __init__(self, runtime: Runtime, clock: Clock, on_event: Listener) -> None:
+        self._runtime = runtime
+        self._clock = clock
+        self._on_event = on_event
+        self._instances: dict[ServiceKey, tuple[Instance, ...]] = {}
+        self._seen_at: dict[ServiceKey, float] = {}
+        self.ready = asyncio.Event()
+
+    def instances(self, key: ServiceKey) -> tuple[Instance, ...]:
+        return self._instances.get(key, ())
+
+    def everything(self) -> tuple[Instance, ...]:
+        return tuple(i for group in self._instances.values() for i in group)
+
+    async def refresh(self, key: ServiceKey, *, older_than: float = 0.0) -> None:
+        """Look at one service again, unless it was looked at less than ``older_than`` seconds ago."""
+        if older_than and self._clock.now() - self._seen_at.get(key, 0.0) < older_than:
+            return
+        async with asyncio.timeout(LIST_DEADLINE):
+            found = await self._runtime.list(*key)
+        self._instances[key] = found
+        self._seen_at[key] = self._clock.now()
+
+    async def resync(self) -> None:
+        """Look at everything again."""
+        async with asyncio.timeout(LIST_DEADLINE * 3):
+            found = await self._runtime.list()
+        groups: dict[ServiceKey, list[Instance]] = {}
+        for instance in found:
+            groups.setdefault((instance.stack, instance.service), []).append(instance)
+        now = self._clock.now()
+        self._instances = {key: tuple(group) for key, group in groups.items()}
+        self._seen_at = dict.fromkeys(groups, now)
+        self.ready.set()
+
+    async def follow(self) -> None:
+        """Follow the runtime's events until cancelled."""
+        while True:
+            try:
+                async for event in self._runtime.events():
+                    await self._take(event)
+            except (BluegreenError, TimeoutError) as error:
+                log.warning("inventory.stale", error=str(error) or type(error).__name__)
+            await self._clock.wait(asyncio.Event(), RESYNC_PAUSE)
+
+    async def _take(self, event: RuntimeEvent) -> None:
+        if event.kind is RuntimeEventKind.RESYNC or not event.service:
+            await self.resync()
+            self._on_event(None, event)
+        else:
+            key = (event.stack, event.service)
+            await self.refresh(key)
+            self._on_event(key, event)

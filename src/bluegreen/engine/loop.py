@@ -1,0 +1,149 @@
+"""One service's loop: its rollout first, then its upkeep, then sleep until something happens.
+
+The loop is the only one that acts on its service. People's commands reach it as requests
+(:meth:`ServiceLoop.ask`) that it records between two steps; it survives every error and says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from bluegreen.domain.errors import BluegreenError, Temporary, UserError
+from bluegreen.domain.events import Event
+from bluegreen.domain.rollout import TRANSITIONS, Happened, Reason, Rollout
+from bluegreen.engine.keeper import Keeper
+from bluegreen.engine.ledger import Ledger, ServiceKey
+from bluegreen.engine.runner import Draft, Runner
+from bluegreen.ports.clock import Clock
+
+RETRY = 1.0
+FROZEN = 10.0
+"""Seconds between looks after the program contradicted itself: traffic is left alone meanwhile."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Request:
+    """A person's wish for the rollout that runs: abort it, go back, end its bake."""
+
+    happened: Happened
+    reason: Reason | None
+    done: asyncio.Future[Rollout]
+
+
+class ServiceLoop:
+    def __init__(self, key: ServiceKey, ledger: Ledger, runner: Runner, keeper: Keeper, clock: Clock) -> None:
+        self.key = key
+        self._ledger = ledger
+        self._runner = runner
+        self._keeper = keeper
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._interrupt = asyncio.Event()
+        self._requests: list[Request] = []
+        self._draft: Draft | None = None
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def begin(self, draft: Draft) -> None:
+        """Take over a rollout whose beginning is not yet in the journal."""
+        self._draft = draft
+        self.wake()
+
+    async def ask(self, happened: Happened, reason: Reason | None = None) -> Rollout:
+        """Have ``happened`` recorded; return the rollout then. Raises ``UserError`` if it is too late."""
+        done: asyncio.Future[Rollout] = asyncio.get_running_loop().create_future()
+        self._requests.append(Request(happened, reason, done))
+        self._interrupt.set()
+        self.wake()
+        return await done
+
+    async def run(self) -> None:
+        while True:
+            self._wake.clear()
+            pause = await self._look()
+            await self._clock.wait(self._wake, pause)
+
+    async def _look(self) -> float | None:
+        try:
+            return await self._advance()
+        except Temporary as error:
+            log.warning("loop.retry", service="/".join(self.key), error=error.message)
+            return RETRY
+        except (BluegreenError, TimeoutError) as error:
+            await self._alarm(error)
+            return FROZEN
+        except Exception as error:
+            log.exception("loop.bug", service="/".join(self.key))
+            await self._alarm(error)
+            return FROZEN
+
+    async def _advance(self) -> float | None:
+        pauses: list[float | None] = []
+        rollout = self._draft.rollout if self._draft else self._ledger.active.get(self.key)
+        if rollout is not None:
+            pauses.append(await self._roll(self._draft or Draft(rollout)))
+        else:
+            self._refuse_requests()
+        record = self._ledger.services.get(self.key)
+        if record is not None:
+            pauses.append(await self._keeper.tend(record, self._ledger.active.get(self.key)))
+        return min((p for p in pauses if p is not None), default=None)
+
+    async def _roll(self, draft: Draft) -> float | None:
+        try:
+            while True:
+                self._take_requests(draft)
+                pause = await self._runner.advance(draft, self._interrupt)
+                if not self._requests or draft.rollout.final:
+                    return pause
+        finally:
+            unsaved = draft.changes and not draft.rollout.final
+            self._draft = draft if unsaved else None
+
+    def _take_requests(self, draft: Draft) -> None:
+        self._interrupt.clear()
+        requests, self._requests = self._requests, []
+        for request in requests:
+            if (draft.rollout.phase, request.happened) not in TRANSITIONS:
+                _reject(request, f"it is {draft.rollout.phase} already")
+                continue
+            self._runner.record(draft, request.happened, request.reason)
+            if not request.done.done():
+                request.done.set_result(draft.rollout)
+
+    def _refuse_requests(self) -> None:
+        self._interrupt.clear()
+        requests, self._requests = self._requests, []
+        for request in requests:
+            _reject(request, "no rollout is running")
+
+    async def _alarm(self, error: Exception) -> None:
+        event = Event(
+            kind="loop.alarm",
+            message=f"{type(error).__name__}: {error or 'no answer in time'}; nothing is changed",
+            at=self._clock.now(),
+            stack=self.key[0],
+            service=self.key[1],
+            level="error",
+        )
+        try:
+            await self._ledger.commit((), (event,))
+        except (BluegreenError, TimeoutError) as failure:
+            log.error("journal.unwritable", error=str(failure))
+
+
+def _reject(request: Request, why: str) -> None:
+    if not request.done.done():
+        request.done.set_exception(
+            UserError(
+                f"cannot do that now: {why}",
+                code="too_late",
+                hint="`bluegreen status` shows what is live; `bluegreen history` how it came about.",
+            )
+        )

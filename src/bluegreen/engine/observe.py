@@ -1,0 +1,130 @@
+"""Collects the facts of one rollout: instances, verdicts, the balancer's view, dependencies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bluegreen.domain.check import HealthCheck
+from bluegreen.domain.errors import Temporary
+from bluegreen.domain.facts import Facts, InstanceFacts, PoolView
+from bluegreen.domain.naming import PoolId, RouteId, service_of
+from bluegreen.domain.rollout import AFTER_TRAFFIC, BEFORE_TRAFFIC, Phase, Rollout
+from bluegreen.domain.routing import BalancerFacts, PoolFacts
+from bluegreen.engine.examiner import Examiner
+from bluegreen.engine.inventory import Inventory
+from bluegreen.engine.ledger import Ledger
+from bluegreen.engine.switchboard import Switchboard
+from bluegreen.ports.clock import Clock
+
+PROVING_EVERY = 0.05
+"""Seconds between two probes while a release proves itself: the whole wait of a deploy."""
+
+WATCHING_EVERY = 0.25
+"""Seconds between two probes of both colors while the way back is open."""
+
+FRESH = 0.2
+"""Seconds for which a look at the instances is fresh enough where events announce changes anyway."""
+
+
+class Observer:
+    def __init__(
+        self,
+        ledger: Ledger,
+        inventory: Inventory,
+        examiner: Examiner,
+        switchboard: Switchboard,
+        clock: Clock,
+    ) -> None:
+        self._ledger = ledger
+        self._inventory = inventory
+        self._examiner = examiner
+        self._switchboard = switchboard
+        self._clock = clock
+
+    async def facts(self, rollout: Rollout) -> Facts:
+        """Return a fresh look. Raises ``Temporary`` when the runtime does not answer."""
+        if rollout.phase in BEFORE_TRAFFIC and rollout.starts_target:
+            await self._inventory.refresh((rollout.stack, rollout.service), older_than=FRESH)
+        self._watch(rollout)
+        balancer = await self._balancer(rollout)
+        waiting, failed = self._dependencies(rollout)
+        return Facts(
+            now=self._clock.now(),
+            target=self.view(rollout.stack, rollout.target, balancer),
+            source=None if rollout.source is None else self.view(rollout.stack, rollout.source, balancer),
+            weights=self._weights(rollout, balancer),
+            waiting_for=waiting,
+            failed_dependency=failed,
+        )
+
+    def view(self, stack: str, pool: PoolId, balancer: BalancerFacts | None = None) -> PoolView:
+        """Return one pool as the inventory, the examiner and ``balancer`` see it."""
+        key = (stack, service_of(pool))
+        known = balancer.pools.get(pool) if balancer is not None else None
+        servers = {s.name: s for s in known.servers} if known is not None else {}
+        found = tuple(
+            InstanceFacts(
+                instance=instance,
+                health=self._examiner.health(instance),
+                server=servers.get(instance.name),
+            )
+            for instance in self._inventory.instances(key)
+            if instance.color is not None and instance.pool == pool
+        )
+        return PoolView(id=pool, check=self.check(*key), instances=found, in_flight=_in_flight(known))
+
+    def check(self, stack: str, service: str) -> HealthCheck:
+        record = self._ledger.stacks.get(stack)
+        spec = record.spec.service(service) if record is not None else None
+        return HealthCheck() if spec is None else spec.check
+
+    def _watch(self, rollout: Rollout) -> None:
+        owner = (rollout.stack, rollout.service)
+        every = PROVING_EVERY if rollout.phase in BEFORE_TRAFFIC else WATCHING_EVERY
+        watched: dict[PoolId, float] = {rollout.target: every}
+        if rollout.source is not None and rollout.phase in AFTER_TRAFFIC and rollout.routes:
+            watched[rollout.source] = WATCHING_EVERY
+        for pool, pause in watched.items():
+            view = self.view(rollout.stack, pool)
+            for one in view.instances:
+                self._examiner.watch(owner, one.instance, view.check, pause)
+
+    async def _balancer(self, rollout: Rollout) -> BalancerFacts | None:
+        if not rollout.routes or rollout.phase in {Phase.PREPARING, Phase.STARTING}:
+            return None
+        pools = [rollout.target] + ([] if rollout.source is None else [rollout.source])
+        try:
+            return await self._switchboard.observe(pools)
+        except Temporary:
+            return None  # fail static: what is unknown moves nothing
+
+    def _weights(
+        self, rollout: Rollout, balancer: BalancerFacts | None
+    ) -> Mapping[RouteId, Mapping[PoolId, int]] | None:
+        if not rollout.routes:
+            return {}
+        if balancer is None:
+            return None
+        return {route: balancer.weights.get(route, {}) for route in rollout.routes}
+
+    def _dependencies(self, rollout: Rollout) -> tuple[tuple[str, ...], str]:
+        if rollout.phase is not Phase.PREPARING:
+            return (), ""
+        record = self._ledger.stacks.get(rollout.stack)
+        spec = record.spec.service(rollout.service) if record is not None else None
+        if spec is None:
+            return (), ""
+        names = dict.fromkeys((*spec.depends_on, *(link.service for link in spec.links)))
+        waiting = []
+        for name in names:
+            service = self._ledger.services.get((rollout.stack, name))
+            if service is None or service.promoted or service.stopped:
+                continue
+            if (rollout.stack, name) not in self._ledger.active:
+                return (), name
+            waiting.append(name)
+        return tuple(waiting), ""
+
+
+def _in_flight(pool: PoolFacts | None) -> int | None:
+    return None if pool is None else pool.in_flight

@@ -1,0 +1,189 @@
+"""Advances one rollout: observe → decide → record → act, until there is something to wait for.
+
+What was decided is durable before anything is done (the journal is written before a step and before
+a wait, in one transaction for everything decided on the same facts). Going on after a crash is the
+same call on the same journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from bluegreen.domain import decide as decisions
+from bluegreen.domain import reasons, slots
+from bluegreen.domain.errors import BluegreenError, Bug, Permanent, UserError
+from bluegreen.domain.events import Event
+from bluegreen.domain.facts import Facts
+from bluegreen.domain.invariants import violations
+from bluegreen.domain.release import Release
+from bluegreen.domain.rollout import BEFORE_TRAFFIC, TRANSITIONS, Happened, Reason, Rollout, apply
+from bluegreen.domain.steps import Prepare, Step
+from bluegreen.engine import narrate
+from bluegreen.engine.evidence import Evidence
+from bluegreen.engine.ledger import Ledger
+from bluegreen.engine.observe import Observer
+from bluegreen.engine.perform import Performer
+from bluegreen.ports.clock import Clock
+from bluegreen.ports.journal import AddRelease, Change, SaveRollout, SaveService
+
+T = TypeVar("T")
+
+RETRY = 1.0
+"""Seconds between attempts at a step that failed for now."""
+
+HELD = 0.5
+"""Seconds between looks while an invariant forbids the step that was decided."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """What was decided and is not yet in the journal."""
+
+    rollout: Rollout
+    changes: list[Change] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+
+class Runner:
+    def __init__(
+        self,
+        ledger: Ledger,
+        observer: Observer,
+        performer: Performer,
+        evidence: Evidence,
+        clock: Clock,
+    ) -> None:
+        self._ledger = ledger
+        self._observer = observer
+        self._performer = performer
+        self._evidence = evidence
+        self._clock = clock
+        self._said: dict[str, str] = {}
+
+    async def advance(self, draft: Draft, interrupt: asyncio.Event) -> float | None:
+        """Advance until nothing can be done now; return the seconds until the next look.
+
+        ``None`` means: only an event, or nothing (the rollout is final). ``interrupt`` cuts short a
+        step that comes before traffic moved, so that an abort need not wait for a pull.
+        """
+        while not draft.rollout.final:
+            facts = await self._observer.facts(draft.rollout)
+            decision = await self._decide(draft, facts)
+            await self._flush(draft)
+            if isinstance(decision, decisions.Wait):
+                return decision.seconds
+            if isinstance(decision, decisions.Do):
+                pause = await self._do(draft, facts, decision.step, interrupt)
+                if pause is not None:
+                    return pause
+        return None
+
+    async def _decide(self, draft: Draft, facts: Facts) -> decisions.Decision | None:
+        """Record everything that follows from these facts; return the first Do or Wait."""
+        while not draft.rollout.final:
+            decision = decisions.decide(draft.rollout, facts)
+            if not isinstance(decision, decisions.Record):
+                return decision
+            reason = decision.reason
+            if reason is not None:
+                reason = await self._evidence.enrich(reason, facts)
+            self.record(draft, decision.happened, reason)
+        return None
+
+    def record(
+        self,
+        draft: Draft,
+        happened: Happened,
+        reason: Reason | None = None,
+        release: Release | None = None,
+    ) -> None:
+        """Apply ``happened`` to the draft. Raises ``Bug`` when it is illegal now."""
+        now = self._clock.now()
+        draft.rollout = apply(draft.rollout, happened, now, reason)
+        rollout = draft.rollout
+        if release is not None:
+            draft.changes.append(AddRelease(release))
+        key = (rollout.stack, rollout.service)
+        pending = [c.record for c in draft.changes if isinstance(c, SaveService)]
+        record = pending[-1] if pending else self._ledger.services.get(key)
+        changed = slots.after(record, rollout, happened) if record is not None else None
+        if changed is not None:
+            draft.changes.append(SaveService(changed))
+        draft.changes = [c for c in draft.changes if not isinstance(c, SaveRollout)]
+        draft.changes.append(SaveRollout(rollout))
+        draft.events.append(narrate.happened(rollout, happened, now))
+
+    async def _flush(self, draft: Draft) -> None:
+        if draft.changes or draft.events:
+            await self._ledger.commit(draft.changes, draft.events)
+            draft.changes, draft.events = [], []
+
+    async def _do(self, draft: Draft, facts: Facts, step: Step, interrupt: asyncio.Event) -> float | None:
+        rollout = draft.rollout
+        against = violations(rollout, facts, step)
+        if against:
+            await self._say(rollout, "rollout.held", f"held: {'; '.join(against)}")
+            return HELD
+        try:
+            if isinstance(step, Prepare):
+                await self._prepare(draft, interrupt)
+            else:
+                await _interruptible(self._performer.perform(rollout, step), rollout, interrupt)
+        except (UserError, Permanent) as error:
+            return await self._refused(draft, facts, error)
+        except BluegreenError as error:
+            if isinstance(error, Bug):
+                raise
+            await self._say(rollout, "rollout.retry", f"{error.message}; trying again")
+            return RETRY
+        return None
+
+    async def _prepare(self, draft: Draft, interrupt: asyncio.Event) -> None:
+        rollout = draft.rollout
+        release = await _interruptible(self._performer.prepare(rollout), rollout, interrupt)
+        if release is None:
+            return
+        known = await self._ledger.release(rollout.stack, rollout.service, rollout.release)
+        self.record(draft, Happened.PREPARED, release=None if known else release)
+        await self._flush(draft)
+
+    async def _refused(self, draft: Draft, facts: Facts, error: BluegreenError) -> float | None:
+        """A step was refused for good: that ends a rollout which can still end, else it is held."""
+        if (draft.rollout.phase, Happened.FAILED) not in TRANSITIONS:
+            await self._say(draft.rollout, "rollout.held", f"{error.message}; trying again")
+            return RETRY
+        if draft.rollout.phase not in BEFORE_TRAFFIC and draft.rollout.source is None:
+            await self._say(draft.rollout, "rollout.held", f"{error.message}; trying again")
+            return RETRY
+        reason = await self._evidence.enrich(reasons.from_error(error), facts)
+        self.record(draft, Happened.FAILED, reason)
+        await self._flush(draft)
+        return None
+
+    async def _say(self, rollout: Rollout, kind: str, message: str) -> None:
+        """Tell a trouble once, however often it is met in a row."""
+        if self._said.get(rollout.id) == message:
+            return
+        self._said[rollout.id] = message
+        await self._ledger.commit((), (narrate.trouble(rollout, kind, message, self._clock.now()),))
+
+
+async def _interruptible(
+    call: Coroutine[object, object, T], rollout: Rollout, interrupt: asyncio.Event
+) -> T | None:
+    """Await ``call``; before traffic moved, end it early (``None``) when ``interrupt`` is set."""
+    if rollout.phase not in BEFORE_TRAFFIC:
+        return await call
+    task = asyncio.ensure_future(call)
+    stop = asyncio.ensure_future(interrupt.wait())
+    try:
+        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        for one in (task, stop):
+            if not one.done():
+                one.cancel()
+        await asyncio.gather(task, stop, return_exceptions=True)
