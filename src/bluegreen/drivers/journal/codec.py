@@ -1,0 +1,64 @@
+"""Domain values as JSON documents, and back. Used by every journal that stores text.
+
+Rules: the document follows the dataclass, so a field that is added with a default needs no
+migration: an older document gets the default, and a field that this version does not know is
+left out. Whatever else changes (a rename, a new meaning) is a migration of the driver.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+T = TypeVar("T")
+
+
+class UndecodableError(Exception):
+    """A stored document is not one of the wanted type. ``detail`` says where it differs."""
+
+    def __init__(self, wanted: str, detail: str) -> None:
+        super().__init__(f"not a {wanted}: {detail}")
+        self.wanted = wanted
+        self.detail = detail
+
+
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    """Adapters cost milliseconds to make, and only those that are used are made."""
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
+
+
+def encode(value: object) -> str:
+    """Return ``value`` (a dataclass of the domain or the ports) as one line of ASCII JSON.
+
+    ``json`` writes it, not pydantic: infinite times and text that is not valid Unicode (the output
+    of a foreign process) have to survive the round trip.
+    """
+    plain = _adapter(type(value)).dump_python(value, mode="json", warnings=False, fallback=_plain)
+    return json.dumps(plain, separators=(",", ":"))
+
+
+def decode(kind: type[T], document: str) -> T:
+    """Return the value that ``document`` holds. Raises :class:`UndecodableError`."""
+    try:
+        return _adapter(kind).validate_python(json.loads(document))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UndecodableError(kind.__name__, f"{where}: {first['msg']}") from error
+    except ValueError as error:
+        raise UndecodableError(kind.__name__, str(error)) from error
+
+
+def _plain(value: Any) -> dict[Any, Any]:
+    """Read-only mappings are a habit of the domain that pydantic does not know."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"a journal cannot hold a {type(value).__name__}")

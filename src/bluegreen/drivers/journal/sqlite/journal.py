@@ -1,0 +1,63 @@
+"""The SQLite journal as the engine sees it: asynchronous, one call at a time, each with a deadline."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from bluegreen.domain.events import Event
+from bluegreen.domain.release import Release
+from bluegreen.domain.rollout import Rollout
+from bluegreen.drivers.journal.sqlite.options import Options
+from bluegreen.drivers.journal.sqlite.store import Store
+from bluegreen.drivers.journal.sqlite.worker import Worker
+from bluegreen.ports.journal import Change, Journal, Lease, Memory, Query
+
+
+class SqliteJournal:
+    """See :class:`bluegreen.ports.journal.Journal`. Made by :func:`open_journal`."""
+
+    def __init__(self, store: Store, worker: Worker) -> None:
+        self._store = store
+        self._worker = worker
+
+    async def load(self) -> Memory:
+        return await self._worker.run(self._store.load)
+
+    async def record(self, changes: Sequence[Change], events: Sequence[Event] = ()) -> tuple[Event, ...]:
+        if not changes and not events:
+            return ()
+        return await self._worker.run(lambda: self._store.record(changes, events))
+
+    async def events(self, query: Query) -> tuple[Event, ...]:
+        return await self._worker.run(lambda: self._store.events(query))
+
+    async def releases(self, stack: str, service: str) -> tuple[Release, ...]:
+        return await self._worker.run(lambda: self._store.releases(stack, service))
+
+    async def rollouts(self, query: Query) -> tuple[Rollout, ...]:
+        return await self._worker.run(lambda: self._store.rollouts(query))
+
+    async def hold(self, name: str, owner: str, now: float, ttl: float) -> Lease:
+        return await self._worker.run(lambda: self._store.hold(name, owner, now, ttl))
+
+
+@asynccontextmanager
+async def open_journal(options: Options) -> AsyncIterator[SqliteJournal]:
+    """Open (or create) the journal and bring its schema up to date; close it at the end.
+
+    Raises ``Permanent`` (``journal_corrupt``, ``journal_newer``, ``journal_foreign``,
+    ``journal_forbidden``) or ``Temporary`` (``journal_locked``, ``disk_full``, ``journal_slow``).
+    """
+    worker = Worker(options.path, options.deadline)
+    try:
+        store = await worker.run(lambda: Store(options))
+        try:
+            yield SqliteJournal(store, worker)
+        finally:
+            await worker.run(store.close)
+    finally:
+        worker.close()
+
+
+_: type[Journal] = SqliteJournal

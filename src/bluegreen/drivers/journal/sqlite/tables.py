@@ -1,0 +1,82 @@
+"""The tables: what is asked for by column, and the whole value as a JSON document beside it.
+
+This is the schema at its newest; how a file gets there is in ``migrations/``. A test compares the
+two.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, Table, Text, text
+
+REVISIONS = ("0001",)
+"""Every schema this version knows, oldest first; the last one is what it works with."""
+
+APPLICATION_ID = 0x62677265
+"""Marks the file as ours in its header ("bgre"), so that nobody else's database is taken for it."""
+
+metadata = MetaData()
+
+stacks = Table(
+    "stacks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("generation", Integer, nullable=False),
+    Column("document", Text, nullable=False),
+)
+
+services = Table(
+    "services",
+    metadata,
+    Column("stack", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("generation", Integer, nullable=False),
+    Column("document", Text, nullable=False),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("stack", Text, primary_key=True),
+    Column("service", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("document", Text, nullable=False),
+)
+
+# ``seq`` is the order of creation: clocks are set back, this is not.
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("stack", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("final", Boolean, nullable=False),
+    Column("document", Text, nullable=False),
+    Index("rollouts_of_service", "stack", "service", "seq"),
+    Index("rollouts_under_way", "seq", sqlite_where=text("final = 0")),
+    sqlite_autoincrement=True,
+)
+
+# AUTOINCREMENT: an id is never used twice, even after the newest rows were pruned away.
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("stack", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("rollout", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Index("events_of_service", "stack", "service", "id"),
+    Index("events_of_rollout", "rollout", "id"),
+    sqlite_autoincrement=True,
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("expires_at", Float, nullable=False),
+)
