@@ -34,24 +34,23 @@ def parse_cpuset(text: str) -> frozenset[int]:
 
 
 def check_limits(service: str, limits: Limits, capacity: Capacity) -> None:
-    """Raise ``UserError`` (``limit_impossible``) when the host can never meet the limits."""
-    if limits.cpuset is not None:
+    """Raise ``UserError`` (``limit_impossible``) when the host can never meet the limits.
+
+    0 means "no limit", as it does to Docker.
+    """
+    if limits.cpuset:
         _check_cpuset(service, limits.cpuset, capacity)
-    if limits.cpus is not None and not 0 < limits.cpus <= len(capacity.cpus):
+    if limits.cpus and not 0 < limits.cpus <= len(capacity.cpus):
         _refuse(service, "cpus", f"{limits.cpus:g}", f"{len(capacity.cpus)} CPUs")
     for name in ("mem_limit", "mem_reservation"):
         asked: int | None = getattr(limits, name)
-        if asked is not None and not 0 < asked <= capacity.memory:
+        if asked and not 0 < asked <= capacity.memory:
             _refuse(service, name, f"{asked} bytes", f"{capacity.memory} bytes")
-    if limits.cpu_shares is not None and not 2 <= limits.cpu_shares <= 262144:
+    if limits.cpu_shares and not 2 <= limits.cpu_shares <= 262144:
         _refuse(service, "cpu_shares", str(limits.cpu_shares), "weights from 2 to 262144")
-    if limits.pids is not None and limits.pids == 0:
-        _refuse(service, "pids", "0", "instances that are at least one task")
     swap = limits.memswap_limit
-    if swap is not None and swap != -1 and swap < (limits.mem_limit or 0):
-        _refuse(
-            service, "memswap_limit", f"{swap} bytes", f"a mem_limit of {limits.mem_limit} bytes within it"
-        )
+    if swap and swap != -1 and swap < (limits.mem_limit or 0):
+        _refuse(service, "memswap_limit", f"{swap} bytes", f"mem_limit, a part of it, at {limits.mem_limit}")
 
 
 def _check_cpuset(service: str, cpuset: str, capacity: Capacity) -> None:

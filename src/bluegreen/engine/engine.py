@@ -8,6 +8,7 @@ controller that starts changes no traffic.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import structlog
@@ -17,7 +18,9 @@ from bluegreen.domain.errors import Temporary
 from bluegreen.domain.instance import RuntimeEvent
 from bluegreen.domain.live import remembered_weights
 from bluegreen.domain.naming import PoolId, RouteId
+from bluegreen.domain.rollout import Phase, Rollout
 from bluegreen.domain.routing import Routing
+from bluegreen.engine import narrate
 from bluegreen.engine.bus import Bus
 from bluegreen.engine.evidence import Evidence
 from bluegreen.engine.examiner import Examiner
@@ -27,11 +30,11 @@ from bluegreen.engine.ledger import Ledger, ServiceKey
 from bluegreen.engine.loop import ServiceLoop
 from bluegreen.engine.observe import Observer
 from bluegreen.engine.perform import Performer
-from bluegreen.engine.runner import Runner
+from bluegreen.engine.runner import Draft, Runner
 from bluegreen.engine.switchboard import Switchboard
 from bluegreen.ports.balancer import Balancer
 from bluegreen.ports.clock import Clock
-from bluegreen.ports.journal import Journal
+from bluegreen.ports.journal import Journal, Query
 from bluegreen.ports.prober import Prober
 from bluegreen.ports.runtime import Console, Runtime
 
@@ -66,6 +69,7 @@ class Engine:
         self.inventory = Inventory(drivers.runtime, drivers.clock, self._on_runtime)
         self._loops: dict[ServiceKey, ServiceLoop] = {}
         self._tasks: dict[ServiceKey, asyncio.Task[None]] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
 
     async def run(self, ready: asyncio.Event) -> None:
         """Run until cancelled. Sets ``ready`` once commands may be given."""
@@ -119,6 +123,57 @@ class Engine:
             task.cancel()
             await asyncio.wait({task})
 
+    def lock(self, stack: str) -> asyncio.Lock:
+        """Return the lock under which commands of one stack are taken one at a time."""
+        return self._locks.setdefault(stack, asyncio.Lock())
+
+    def begin(self, rollout: Rollout) -> None:
+        """Hand a new rollout to its service's loop, which records it before it acts."""
+        event = narrate.began(rollout, self.clock.now())
+        draft = Draft(rollout, events=[event])
+        self.loop((rollout.stack, rollout.service)).begin(draft)
+
+    def active(self, key: ServiceKey) -> Rollout | None:
+        """Return the rollout of a service that is not final, recorded or about to be."""
+        begun = self._loops[key].rollout if key in self._loops else None
+        return begun or self.ledger.active.get(key)
+
+    def rollouts(self) -> tuple[Rollout, ...]:
+        """Return every rollout that is not final and the latest that are, newest last."""
+        begun = [loop.rollout for loop in self._loops.values() if loop.rollout is not None]
+        known = {r.id: r for r in (*self.ledger.recent.values(), *begun, *self.ledger.active.values())}
+        return tuple(sorted(known.values(), key=lambda r: r.created_at))
+
+    async def until(
+        self, id: str, condition: Callable[[Rollout], bool], timeout: float | None = None
+    ) -> Rollout:
+        """Return the rollout once ``condition`` holds of it. Raises ``Temporary`` at the deadline."""
+        try:
+            async with asyncio.timeout(timeout):
+                with self.bus.listen() as events:
+                    while True:
+                        known = next((r for r in self.rollouts() if r.id == id), None)
+                        if known is not None and condition(known):
+                            return known
+                        await events.get()
+        except TimeoutError as error:
+            raise Temporary(
+                f"rollout {id} did not get there within {timeout:g} s",
+                code="deadline",
+                hint="`bluegreen status` shows what it waits for.",
+            ) from error
+
+    async def last_source(self, stack: str, routes: Collection[RouteId]) -> PoolId | None:
+        """Return the pool that had the traffic of ``routes`` before the last rollout that moved it."""
+        for rollout in await self.drivers.journal.rollouts(Query(stack=stack, limit=100)):
+            if rollout.phase is Phase.DONE and rollout.source and set(routes) & set(rollout.routes):
+                return rollout.source
+        return None
+
+    async def compose(self) -> None:
+        """Give the balancer the structure of all stacks as they are wanted now."""
+        await self.switchboard.compose(record.spec for record in self.ledger.stacks.values())
+
     def wake(self, key: ServiceKey) -> None:
         if key in self._loops:
             self._loops[key].wake()
@@ -163,6 +218,11 @@ class Engine:
         try:
             while True:
                 await self.clock.wait(asyncio.Event(), LEASE_EVERY)
-                await self._hold_lease()
+                try:
+                    await self._hold_lease()
+                except Temporary as error:
+                    if error.code == "lease_held":
+                        raise  # somebody else acts now: stop at once, compensate nothing
+                    log.warning("engine.lease_not_renewed", error=error.message)
         finally:
             await self.drivers.journal.hold(LEASE, self.owner, self.clock.now(), 0)

@@ -7,7 +7,7 @@ a log line and a message of the stream, so they cannot disagree.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -44,6 +44,7 @@ class Ledger:
         self.active: dict[ServiceKey, Rollout] = {}
         self.recent: dict[str, Rollout] = {}
         self._releases: dict[ServiceKey, tuple[Release, ...]] = {}
+        self._writing = asyncio.Lock()
 
     async def load(self) -> None:
         async with asyncio.timeout(JOURNAL_DEADLINE):
@@ -52,12 +53,20 @@ class Ledger:
         self.services = {(record.stack, record.name): record for record in memory.services}
         self.active = {(rollout.stack, rollout.service): rollout for rollout in memory.rollouts}
 
-    async def commit(self, changes: Sequence[Change], events: Sequence[Event] = ()) -> None:
-        """Write, then remember, then tell. Raises what the journal raises; then nothing changed."""
-        async with asyncio.timeout(JOURNAL_DEADLINE):
-            written = await self._journal.record(changes, events)
-        for change in changes:
-            self._remember(change)
+    async def commit(
+        self, changes: Sequence[Change] | Callable[[], Sequence[Change]], events: Sequence[Event] = ()
+    ) -> None:
+        """Write, then remember, then tell. Raises what the journal raises; then nothing changed.
+
+        Commits are taken one at a time; changes given as a function are made from what is then
+        remembered, so that nobody's earlier change is lost.
+        """
+        async with self._writing:
+            wanted = changes() if callable(changes) else changes
+            async with asyncio.timeout(JOURNAL_DEADLINE):
+                written = await self._journal.record(wanted, events)
+            for change in wanted:
+                self._remember(change)
         for event in written:
             log.log(_LEVELS[event.level], event.kind, **_fields(event))
         self._bus.publish(written)

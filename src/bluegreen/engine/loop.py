@@ -50,6 +50,11 @@ class ServiceLoop:
     def wake(self) -> None:
         self._wake.set()
 
+    @property
+    def rollout(self) -> Rollout | None:
+        """The rollout that is begun but perhaps not yet in the journal."""
+        return self._draft.rollout if self._draft is not None else None
+
     def begin(self, draft: Draft) -> None:
         """Take over a rollout whose beginning is not yet in the journal."""
         self._draft = draft
@@ -103,8 +108,7 @@ class ServiceLoop:
                 if not self._requests or draft.rollout.final:
                     return pause
         finally:
-            unsaved = draft.changes and not draft.rollout.final
-            self._draft = draft if unsaved else None
+            self._draft = draft if draft.events else None
 
     def _take_requests(self, draft: Draft) -> None:
         self._interrupt.clear()

@@ -82,6 +82,11 @@ class Switchboard:
         known = self.routing.pools.get(pool)
         return known.servers if known is not None else ()
 
+    def forget(self) -> None:
+        """Forget what was applied: the data plane was ended."""
+        self.routing = Routing()
+        self._applied = False
+
     def adopt(self, routing: Routing, facts: BalancerFacts) -> Routing:
         """Return ``routing`` with the weights and servers that the data plane already carries."""
         routes = {

@@ -1,0 +1,46 @@
+"""Keeps a stack's definition in agreement with where its traffic went.
+
+A switch that succeeded is what people want from then on; one that went back is not. So a later
+``redeploy`` of the balancer is never a surprise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bluegreen.domain.naming import RouteId, route_id, service_of
+from bluegreen.domain.rollout import Happened, Rollout
+from bluegreen.domain.spec import Link
+from bluegreen.domain.stack import BalancerSpec, StackSpec
+
+
+def after(stack: StackSpec, rollout: Rollout, happened: Happened) -> StackSpec | None:
+    """Return the stack's definition after ``happened``; ``None`` when it does not change."""
+    pool = None
+    if happened is Happened.SHIFTED:
+        pool = rollout.target
+    elif happened is Happened.REVERTED:
+        pool = rollout.source
+    if pool is None or not rollout.routes:
+        return None
+    changed = aim(stack, rollout.routes, service_of(pool))
+    return None if changed == stack else changed
+
+
+def aim(stack: StackSpec, routes: tuple[RouteId, ...], service: str) -> StackSpec:
+    """Return ``stack`` with ``routes``, and the links of their balancers, aimed at ``service``."""
+    moved = {r.name for r in stack.routes if route_id(stack.name, r.name) in routes}
+    former = {r.target for r in stack.routes if r.name in moved} - {service}
+    balancers = {r.balancer for r in stack.routes if r.name in moved}
+    return replace(
+        stack,
+        routes=tuple(replace(r, target=service) if r.name in moved else r for r in stack.routes),
+        balancers=tuple(_relinked(b, former, service) if b.name in balancers else b for b in stack.balancers),
+    )
+
+
+def _relinked(balancer: BalancerSpec, former: set[str], service: str) -> BalancerSpec:
+    links = dict.fromkeys(
+        Link(service=service, alias=service) if link.service in former else link for link in balancer.links
+    )
+    return replace(balancer, links=tuple(links))

@@ -1,0 +1,52 @@
+"""Drain and ready: an operator takes one instance out of rotation and puts it back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bluegreen.domain.errors import UserError
+from bluegreen.domain.instance import Instance
+from bluegreen.domain.routing import Admin
+from bluegreen.engine.commands import lookup
+from bluegreen.engine.engine import Engine
+from bluegreen.ports.journal import SaveService
+
+
+def find(engine: Engine, name: str) -> Instance:
+    """Return the instance called ``name``. Raises ``UserError`` (``unknown_instance``)."""
+    found = next((i for i in engine.inventory.everything() if i.name == name), None)
+    if found is None:
+        raise lookup.unknown("instance", name, (i.name for i in engine.inventory.everything()))
+    return found
+
+
+async def drain(engine: Engine, name: str, *, why: str = "", force: bool = False) -> None:
+    """Give the instance no new requests; those in flight end. Survives a controller restart."""
+    instance = find(engine, name)
+    servers = engine.switchboard.servers(instance.pool)
+    others = [s for s in servers if s.name != name and s.admin is Admin.READY]
+    has_traffic = any(instance.pool in r.live for r in engine.switchboard.routing.routes.values())
+    if has_traffic and not others and not force:
+        raise UserError(
+            f"{name} is the last instance of {instance.pool} that serves",
+            code="last_instance",
+            hint=f"Scale first (`bluegreen scale {instance.service} 2`), or give --force.",
+        )
+    await _mark(engine, instance, why or "drained by hand")
+
+
+async def ready(engine: Engine, name: str) -> None:
+    """Put a drained instance back into rotation."""
+    await _mark(engine, find(engine, name), None)
+
+
+async def _mark(engine: Engine, instance: Instance, why: str | None) -> None:
+    key = (instance.stack, instance.service)
+    async with engine.lock(instance.stack):
+        record = engine.ledger.services[key]
+        drained = {n: w for n, w in record.drained.items() if n != instance.name}
+        if why is not None:
+            drained[instance.name] = why
+        changed = replace(record, drained=drained, generation=record.generation + 1)
+        await engine.ledger.commit((SaveService(changed),))
+        engine.loop(key).wake()

@@ -1,0 +1,185 @@
+"""Deploy, redeploy, roll back, abort: everything that begins or ends a rollout of a service."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+
+from bluegreen.domain import begin
+from bluegreen.domain.errors import UserError
+from bluegreen.domain.events import Event
+from bluegreen.domain.live import live_routes
+from bluegreen.domain.release import Release, ServiceRecord
+from bluegreen.domain.rollout import BEFORE_TRAFFIC, Happened, Kind, Phase, Reason, Rollout
+from bluegreen.domain.spec import ServiceSpec
+from bluegreen.domain.stack import StackSpec
+from bluegreen.engine.commands import lookup
+from bluegreen.engine.engine import Engine
+from bluegreen.engine.ledger import ServiceKey
+from bluegreen.ports.journal import SaveStack, StackRecord
+
+
+def new_id() -> str:
+    return uuid.uuid4().hex[:12]
+
+
+async def deploy(
+    engine: Engine,
+    name: str,
+    *,
+    stack: str | None = None,
+    image: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Rollout:
+    """Begin a new release of a service; returns at once. Raises ``UserError``
+    (``rollout_in_progress``) while another one has not settled."""
+    key = lookup.service(engine, name, stack)
+    async with engine.lock(key[0]):
+        await make_room(engine, key)
+        spec = engine.ledger.spec(key[0])
+        wanted = _wanted(spec, key[1])
+        changed = replace(
+            wanted,
+            image=image or wanted.image,
+            environment={**wanted.environment, **(environment or {})},
+        )
+        if changed != wanted:
+            spec = await save_service_spec(engine, spec, changed)
+        return await begin_deploy(engine, spec, changed, engine.ledger.services[key])
+
+
+async def begin_deploy(engine: Engine, stack: StackSpec, spec: ServiceSpec, record: ServiceRecord) -> Rollout:
+    releases = await engine.ledger.releases(stack.name, spec.name)
+    rollout = begin.deploy(
+        id=new_id(),
+        now=engine.clock.now(),
+        stack=stack,
+        spec=spec,
+        record=record,
+        release=begin.next_number(releases),
+        routing=engine.switchboard.routing,
+    )
+    engine.begin(rollout)
+    return rollout
+
+
+async def rollback(engine: Engine, name: str, *, stack: str | None = None, to: int | None = None) -> Rollout:
+    """Go back: in one switch while the old color is warm, else by deploying the former release."""
+    key = lookup.service(engine, name, stack)
+    active = engine.active(key)
+    warm = active is not None and active.source is not None and active.phase in _WARM
+    if warm and active is not None and to in (None, active.source_release):
+        return await engine.loop(key).ask(Happened.ROLLED_BACK)
+    async with engine.lock(key[0]):
+        await make_room(engine, key)
+        record = engine.ledger.services[key]
+        release = await _former(engine, record, to)
+        spec = engine.ledger.spec(key[0])
+        rollout = begin.deploy(
+            id=new_id(),
+            now=engine.clock.now(),
+            stack=spec,
+            spec=release.spec,
+            record=record,
+            release=release.number,
+            routing=engine.switchboard.routing,
+            kind=Kind.ROLLBACK,
+        )
+        await save_service_spec(engine, spec, release.spec)
+        engine.begin(rollout)
+        return rollout
+
+
+_WARM = frozenset({Phase.SHIFTING, Phase.BAKING, Phase.DRAINING})
+
+
+async def _former(engine: Engine, record: ServiceRecord, to: int | None) -> Release:
+    releases = {r.number: r for r in await engine.ledger.releases(record.stack, record.name)}
+    current = record.promoted[-1] if record.promoted else None
+    ways = [n for n in reversed(record.promoted) if n != current and n in releases]
+    number = to if to is not None else next(iter(ways), None)
+    if number is None or number not in releases:
+        known = ", ".join(map(str, sorted(set(ways)))) or "none"
+        asked = "an earlier release" if to is None else f"release {to}"
+        raise UserError(
+            f"{record.name} cannot go back to {asked}",
+            code="no_way_back",
+            hint=f"Releases that had the traffic before: {known}.",
+        )
+    if number == current:
+        raise UserError(
+            f"release {number} of {record.name} is live already",
+            code="already_live",
+            hint="Nothing needs to be done.",
+        )
+    return releases[number]
+
+
+async def abort(engine: Engine, id: str) -> Rollout:
+    """End a rollout: nothing has moved yet → clean up; traffic has moved → go back at once."""
+    rollout = await lookup.rollout(engine, id)
+    if rollout.final:
+        raise UserError(
+            f"rollout {rollout.id} has ended: {rollout.phase}",
+            code="too_late",
+            hint=f"To go back to the release before: `bluegreen rollback {rollout.service}`.",
+        )
+    reason = Reason(code="aborted", message="aborted by hand")
+    return await engine.loop((rollout.stack, rollout.service)).ask(Happened.CANCELLED, reason)
+
+
+async def make_room(engine: Engine, key: ServiceKey) -> None:
+    """Return once no rollout of the service is under way; an open bake is ended, others refuse.
+
+    Raises ``UserError`` (``rollout_in_progress``) with who, since when and how to end it.
+    """
+    active = engine.active(key)
+    if active is None:
+        return
+    ending = {Phase.DRAINING, Phase.RETIRING, Phase.ABORTING, Phase.REVERTING}
+    if active.phase is Phase.BAKING and active.settled:
+        happened = Happened.SUPERSEDED if active.retire_source else Happened.CLOSED
+        await engine.loop(key).ask(happened)
+    elif active.phase not in ending:
+        raise in_progress(active)
+    await engine.until(active.id, lambda rollout: rollout.final, timeout=active.policy.drain + 60)
+
+
+def in_progress(active: Rollout) -> UserError:
+    what = "no traffic has moved" if active.phase in BEFORE_TRAFFIC else "traffic is moving"
+    return UserError(
+        f"a rollout of {active.service} is under way: {active.phase}, {what}",
+        code="rollout_in_progress",
+        evidence=(("rollout", active.id), ("target", active.target)),
+        hint=f"Wait for it (`bluegreen status --watch`), or end it: `bluegreen abort {active.id}`.",
+    )
+
+
+async def save_service_spec(engine: Engine, stack: StackSpec, spec: ServiceSpec) -> StackSpec:
+    """Record ``spec`` as what is wanted of its service; return the stack with it."""
+    services = tuple(spec if s.name == spec.name else s for s in stack.services)
+    changed = replace(stack, services=services)
+    await save_stack(engine, changed, f"{spec.name}: definition changed")
+    return changed
+
+
+async def save_stack(engine: Engine, stack: StackSpec, message: str) -> None:
+    now = engine.clock.now()
+    before = engine.ledger.stacks.get(stack.name)
+    generation = 1 if before is None else before.generation + 1
+    record = StackRecord(spec=stack, generation=generation, changed_at=now)
+    event = Event(kind="stack.changed", message=message, at=now, stack=stack.name)
+    await engine.ledger.commit((SaveStack(record),), (event,))
+
+
+def _wanted(stack: StackSpec, name: str) -> ServiceSpec:
+    spec = stack.service(name)
+    if spec is None:
+        raise lookup.unknown("service", name, (s.name for s in stack.services))
+    return spec
+
+
+def is_live(engine: Engine, key: ServiceKey) -> bool:
+    """Return whether any route sends traffic to the service now."""
+    return bool(live_routes(engine.ledger.spec(key[0]), key[1], engine.switchboard.routing))

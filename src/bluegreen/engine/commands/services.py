@@ -1,0 +1,122 @@
+"""Scale, stop, start, terminate, environment: one service."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from bluegreen.domain.errors import UserError
+from bluegreen.domain.release import ServiceRecord
+from bluegreen.domain.rollout import Rollout
+from bluegreen.domain.spec import ServiceSpec
+from bluegreen.engine.commands import lookup
+from bluegreen.engine.commands.releases import (
+    begin_deploy,
+    is_live,
+    make_room,
+    save_service_spec,
+)
+from bluegreen.engine.engine import Engine
+from bluegreen.engine.ledger import ServiceKey
+from bluegreen.ports.journal import SaveService
+
+MOST_REPLICAS = 1000
+
+
+async def scale(engine: Engine, name: str, replicas: int, *, stack: str | None = None) -> ServiceRecord:
+    """Have ``replicas`` instances. New ones enter once they are well, old ones leave drained."""
+    key = lookup.service(engine, name, stack)
+    if not 0 <= replicas <= MOST_REPLICAS:
+        raise UserError(
+            f"{replicas} instances make no sense",
+            code="bad_replicas",
+            hint=f"Give a number from 0 to {MOST_REPLICAS}.",
+        )
+    async with engine.lock(key[0]):
+        if replicas == 0:
+            _refuse_if_live(engine, key, "scale to 0")
+        spec = engine.ledger.spec(key[0])
+        service = _spec(engine, key)
+        await save_service_spec(engine, spec, replace(service, replicas=replicas))
+        return await _save(engine, replace(engine.ledger.services[key], replicas=replicas))
+
+
+async def stop(engine: Engine, name: str, *, stack: str | None = None, force: bool = False) -> ServiceRecord:
+    """Stop every instance and keep it. Refused for a live service unless forced."""
+    key = lookup.service(engine, name, stack)
+    async with engine.lock(key[0]):
+        if not force:
+            _refuse_if_live(engine, key, "stop")
+        return await _save(engine, replace(engine.ledger.services[key], stopped=True))
+
+
+async def start(engine: Engine, name: str, *, stack: str | None = None) -> Rollout | None:
+    """Start a stopped service; one that never ran, or was terminated, is rolled out anew."""
+    key = lookup.service(engine, name, stack)
+    async with engine.lock(key[0]):
+        record = engine.ledger.services[key]
+        if record.releases:
+            record = await _save(engine, replace(record, stopped=False))
+            for instance in engine.inventory.instances(key):
+                engine.examiner.renew(instance)
+            return None
+        await make_room(engine, key)
+        return await begin_deploy(engine, engine.ledger.spec(key[0]), _spec(engine, key), record)
+
+
+async def terminate(
+    engine: Engine, name: str, *, stack: str | None = None, force: bool = False
+) -> ServiceRecord:
+    """Remove every instance; the definition stays. Refused for a live service unless forced."""
+    key = lookup.service(engine, name, stack)
+    async with engine.lock(key[0]):
+        if not force:
+            _refuse_if_live(engine, key, "terminate")
+        await make_room(engine, key)
+        return await _save(engine, replace(engine.ledger.services[key], releases={}, stopped=False))
+
+
+async def set_environment(
+    engine: Engine,
+    name: str,
+    *,
+    stack: str | None = None,
+    put: Mapping[str, str] | None = None,
+    drop: Collection[str] = (),
+    replace_all: bool = False,
+) -> ServiceSpec:
+    """Change the wanted environment: the definition only, until the service is redeployed."""
+    key = lookup.service(engine, name, stack)
+    async with engine.lock(key[0]):
+        service = _spec(engine, key)
+        kept = {} if replace_all else {k: v for k, v in service.environment.items() if k not in drop}
+        changed = replace(service, environment={**kept, **(put or {})})
+        await save_service_spec(engine, engine.ledger.spec(key[0]), changed)
+        return changed
+
+
+def _spec(engine: Engine, key: ServiceKey) -> ServiceSpec:
+    spec = engine.ledger.spec(key[0]).service(key[1])
+    if spec is None:
+        raise UserError(
+            f"{key[1]} is no longer in the stack file",
+            code="unknown_service",
+            hint="Remove what is left of it: `bluegreen up --prune`.",
+        )
+    return spec
+
+
+def _refuse_if_live(engine: Engine, key: ServiceKey, verb: str) -> None:
+    if is_live(engine, key):
+        raise UserError(
+            f"{key[1]} has live traffic: bluegreen does not {verb} it",
+            code="live_color",
+            hint="Switch the traffic away first, or give --force if you want the outage.",
+        )
+
+
+async def _save(engine: Engine, record: ServiceRecord) -> ServiceRecord:
+    saved = replace(record, generation=record.generation + 1)
+    await engine.ledger.commit((SaveService(saved),))
+    engine.loop((record.stack, record.name)).wake()
+    return saved

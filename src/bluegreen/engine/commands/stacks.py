@@ -1,0 +1,167 @@
+"""Up, down, plan: a whole stack."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from bluegreen.domain.composition import compose
+from bluegreen.domain.errors import BluegreenError
+from bluegreen.domain.events import Event
+from bluegreen.domain.plan import Action, Planned, live_release, plan
+from bluegreen.domain.release import ServiceRecord
+from bluegreen.domain.rollout import FINAL, Phase, Rollout
+from bluegreen.domain.spec import config_hash
+from bluegreen.domain.stack import StackSpec
+from bluegreen.engine.commands import lookup
+from bluegreen.engine.commands.releases import begin_deploy, in_progress, make_room, save_stack
+from bluegreen.engine.engine import Engine
+from bluegreen.ports.journal import Change, DropStack, SaveRollout, SaveService
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What ``up`` set going."""
+
+    changes: tuple[Planned, ...]
+    rollouts: tuple[Rollout, ...]
+
+
+async def plan_up(engine: Engine, spec: StackSpec, *, prune: bool = False) -> tuple[Planned, ...]:
+    known = engine.ledger.stacks.get(spec.name)
+    records = {k[1]: r for k, r in engine.ledger.services.items() if k[0] == spec.name}
+    live = {}
+    for name, record in records.items():
+        release = live_release(record, await engine.ledger.releases(spec.name, name))
+        if release is not None:
+            live[name] = release
+    before = known.spec if known is not None else None
+    return plan(spec, before, records, live, engine.switchboard.routing, prune=prune)
+
+
+async def up(engine: Engine, spec: StackSpec, *, prune: bool = False) -> Outcome:
+    """Make ``spec`` what is wanted and begin whatever rollouts that takes; returns at once.
+
+    Traffic between declared colors is not moved: that is ``switch`` or ``redeploy``. Raises what the
+    balancer says of its ports before anything has changed.
+    """
+    async with engine.lock(spec.name):
+        changes = await plan_up(engine, spec, prune=prune)
+        kept = _keep_aim(engine, spec)
+        for change in changes:
+            _refuse_if_moving(engine, spec, change)
+        await _prove_structure(engine, kept)
+        await save_stack(engine, kept, f"stack {spec.name} is wanted: {len(spec.services)} services")
+        await engine.ledger.commit(_records(engine, kept))
+        begun = [await _begin(engine, kept, change) for change in changes]
+        for change in changes:
+            if change.action is Action.REMOVE:
+                await _remove_service(engine, spec.name, change.service)
+        for key in engine.ledger.services:
+            if key[0] == spec.name:
+                engine.loop(key).wake()
+        return Outcome(changes, tuple(r for r in begun if r is not None))
+
+
+def _keep_aim(engine: Engine, spec: StackSpec) -> StackSpec:
+    """Return ``spec`` with its routes aimed where the traffic was sent since the file was written."""
+    known = engine.ledger.stacks.get(spec.name)
+    if known is None:
+        return spec
+    before = {route.name: route for route in known.spec.routes}
+    routes = tuple(
+        replace(r, target=before[r.name].target)
+        if r.name in before and before[r.name].target in r.candidates
+        else r
+        for r in spec.routes
+    )
+    return replace(spec, routes=routes)
+
+
+def _refuse_if_moving(engine: Engine, spec: StackSpec, change: Planned) -> None:
+    """A service whose rollout is under way may be named by ``up`` only with the same definition."""
+    active = engine.active((spec.name, change.service))
+    if active is None or active.settled or active.phase in FINAL:
+        return
+    known = engine.ledger.stacks.get(spec.name)
+    before = known.spec.service(change.service) if known is not None else None
+    after = spec.service(change.service)
+    if before is None or after is None or config_hash(before) != config_hash(after):
+        raise in_progress(active)
+
+
+async def _prove_structure(engine: Engine, spec: StackSpec) -> None:
+    others = [r.spec for name, r in engine.ledger.stacks.items() if name != spec.name]
+    if spec.balancers or engine.switchboard.routing.listeners:
+        await engine.switchboard.change(lambda routing: compose([*others, spec], routing))
+
+
+def _records(engine: Engine, spec: StackSpec) -> tuple[Change, ...]:
+    changes: list[Change] = []
+    for service in spec.services:
+        record = engine.ledger.services.get((spec.name, service.name))
+        if record is None:
+            record = ServiceRecord(stack=spec.name, name=service.name)
+        wanted = replace(
+            record,
+            replicas=service.replicas,
+            stopped=False,
+            generation=record.generation + 1,
+        )
+        changes.append(SaveService(wanted))
+    return tuple(changes)
+
+
+async def _begin(engine: Engine, spec: StackSpec, change: Planned) -> Rollout | None:
+    """Begin the rollout a planned change needs; one that is under way already is that rollout."""
+    if change.action not in {Action.CREATE, Action.DEPLOY}:
+        return None
+    key = (spec.name, change.service)
+    active = engine.active(key)
+    if active is not None and not active.settled and active.phase is not Phase.ABORTING:
+        return active
+    await make_room(engine, key)
+    service = spec.service(change.service)
+    assert service is not None, change
+    return await begin_deploy(engine, spec, service, engine.ledger.services[key])
+
+
+async def _remove_service(engine: Engine, stack: str, name: str) -> None:
+    key = (stack, name)
+    record = engine.ledger.services[key]
+    gone = replace(record, releases={}, generation=record.generation + 1)
+    await engine.ledger.commit((SaveService(gone),))
+    engine.loop(key).wake()
+
+
+async def down(engine: Engine, name: str) -> None:
+    """Take a stack away: its listeners first, then its instances, then the memory of it."""
+    spec = lookup.stack(engine, name)
+    async with engine.lock(name):
+        for service in spec.services:
+            await engine.end_loop((name, service.name))
+        others = [r.spec for key, r in engine.ledger.stacks.items() if key != name]
+        await engine.switchboard.compose(others)
+        await _remove_instances(engine, name)
+        now = engine.clock.now()
+        ended = [
+            replace(rollout, phase=Phase.ABORTED, ended_at=now, version=rollout.version + 1)
+            for key, rollout in engine.ledger.active.items()
+            if key[0] == name
+        ]
+        event = Event(kind="stack.removed", message=f"stack {name} is removed", at=now, stack=name)
+        await engine.ledger.commit((*(SaveRollout(rollout) for rollout in ended), DropStack(name)), (event,))
+        if not others:
+            await engine.drivers.balancer.stop()
+            engine.switchboard.forget()
+
+
+async def _remove_instances(engine: Engine, stack: str) -> None:
+    found = await engine.drivers.runtime.list(stack)
+    outcomes = await asyncio.gather(
+        *(engine.performer.remove(instance.name, 30.0) for instance in found), return_exceptions=True
+    )
+    errors = [o for o in outcomes if isinstance(o, BaseException)]
+    if errors:
+        raise next((e for e in errors if isinstance(e, BluegreenError)), errors[0])
+    await engine.inventory.resync()

@@ -1,0 +1,186 @@
+"""Switch, links, redeploy of a balancer: everything that moves traffic between what already runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bluegreen.domain import begin
+from bluegreen.domain.errors import UserError
+from bluegreen.domain.live import live_color, live_pool
+from bluegreen.domain.naming import Color, PoolId, RouteId, pool_id, route_id, service_of
+from bluegreen.domain.rollout import Happened, Kind, Phase, Rollout
+from bluegreen.domain.spec import Link
+from bluegreen.domain.stack import RouteSpec, StackSpec, candidates
+from bluegreen.domain.targets import aim
+from bluegreen.engine.commands import lookup
+from bluegreen.engine.commands.releases import in_progress, new_id, save_stack
+from bluegreen.engine.engine import Engine
+
+
+async def switch(
+    engine: Engine, route: str, target: str, *, stack: str | None = None, kind: Kind = Kind.SWITCH
+) -> Rollout | None:
+    """Move a route (or all routes of a balancer) to ``target``, a service or ``blue``/``green``.
+
+    Returns ``None`` when it is there already. Raises ``UserError``: ``unknown_target``,
+    ``target_absent`` (nothing of it runs), ``rollout_in_progress``.
+    """
+    found = lookup.routes(engine, route, stack)
+    spec = found[0][0]
+    async with engine.lock(spec.name):
+        keys = tuple(route_id(spec.name, r.name) for _, r in found)
+        pool = _target_pool(engine, spec, [r for _, r in found], keys, target)
+        if all(engine.switchboard.routing.routes[key].live == (pool,) for key in keys):
+            aimed = aim(spec, keys, service_of(pool))
+            if aimed != spec:
+                await save_stack(engine, aimed, f"{route} is to send its traffic to {service_of(pool)}")
+            return None
+        back = await _go_back(engine, spec.name, pool)
+        if back is not None:
+            return back
+        await _close_bakes(engine, spec.name, keys)
+        return _begin(engine, engine.ledger.spec(spec.name), keys, pool, kind)
+
+
+def _begin(engine: Engine, stack: StackSpec, keys: tuple[RouteId, ...], pool: PoolId, kind: Kind) -> Rollout:
+    key = (stack.name, service_of(pool))
+    rollout = begin.switch(
+        id=new_id(),
+        now=engine.clock.now(),
+        stack=stack,
+        routes=keys,
+        target=pool,
+        record=engine.ledger.services[key],
+        routing=engine.switchboard.routing,
+        kind=kind,
+    )
+    for instance in engine.inventory.instances(key):
+        engine.examiner.renew(instance)  # only a probe from now on may open the gate
+    engine.begin(rollout)
+    return rollout
+
+
+async def rollback(engine: Engine, route: str, *, stack: str | None = None) -> Rollout:
+    """Move a route back to the pool that had its traffic before the last switch."""
+    found = lookup.routes(engine, route, stack)
+    spec = found[0][0]
+    keys = {route_id(spec.name, r.name) for _, r in found}
+    for active in engine.rollouts():
+        if keys & set(active.routes) and active.phase in {Phase.SHIFTING, Phase.BAKING}:
+            return await engine.loop((active.stack, active.service)).ask(Happened.ROLLED_BACK)
+    former = await engine.last_source(spec.name, keys)
+    if former is None:
+        raise UserError(
+            f"{route} was never switched: there is no color to go back to",
+            code="no_way_back",
+            hint=f"`bluegreen switch {route} SERVICE` moves it to a service you name.",
+        )
+    began = await switch(engine, route, service_of(former), stack=spec.name, kind=Kind.ROLLBACK)
+    if began is None:
+        raise UserError(
+            f"{route} is on {service_of(former)} already",
+            code="already_live",
+            hint="Nothing needs to be done.",
+        )
+    return began
+
+
+async def set_links(
+    engine: Engine, balancer: str, links: Sequence[Link], *, stack: str | None = None
+) -> StackSpec:
+    """Replace a balancer's links: the definition only. Traffic moves at its redeploy."""
+    found = lookup.routes(engine, balancer, stack)
+    spec = found[0][0]
+    for link in links:
+        if spec.service(link.service) is None:
+            raise lookup.unknown("service", link.service, (s.name for s in spec.services))
+    async with engine.lock(spec.name):
+        linked = tuple(link.service for link in links)
+        names = frozenset(s.name for s in spec.services)
+        moved = {r.name for _, r in found}
+        routes = tuple(
+            replace(
+                r,
+                target=linked[0],
+                candidates=tuple(dict.fromkeys((*r.candidates, *candidates(linked, names)))),
+            )
+            if r.name in moved
+            else r
+            for r in spec.routes
+        )
+        name = found[0][1].balancer
+        balancers = tuple(replace(b, links=tuple(links)) if b.name == name else b for b in spec.balancers)
+        changed = replace(spec, routes=routes, balancers=balancers)
+        shown = ", ".join(f"{link.service}:{link.alias}" for link in links)
+        await save_stack(engine, changed, f"{name} is to be linked to {shown}; it must be redeployed")
+        return changed
+
+
+async def redeploy(engine: Engine, balancer: str, *, stack: str | None = None) -> Rollout | None:
+    """Converge a balancer to its links, in place: prove, switch, drain. ``None``: nothing to do."""
+    found = lookup.routes(engine, balancer, stack)
+    spec = found[0][0]
+    await engine.compose()
+    targets = {r.target for _, r in found}
+    if len(targets) > 1:
+        raise UserError(
+            f"the routes of {balancer} have different targets: {', '.join(sorted(targets))}",
+            code="ambiguous",
+            hint="Switch them one by one: `bluegreen switch ROUTE SERVICE`.",
+        )
+    return await switch(engine, balancer, targets.pop(), stack=spec.name)
+
+
+def _target_pool(
+    engine: Engine,
+    stack: StackSpec,
+    routes: list[RouteSpec],
+    keys: tuple[RouteId, ...],
+    target: str,
+) -> PoolId:
+    if target in set(Color):
+        live = live_pool(engine.switchboard.routing, keys[0])
+        name = service_of(live) if live is not None else routes[0].target
+        record = engine.ledger.services[(stack.name, name)]
+        color = Color(target)
+        if color not in record.releases:
+            raise _absent(f"{name}.{color}", name)
+        return pool_id(stack.name, name, color)
+    plain = target.partition(".")[0]
+    allowed = {name for route in routes for name in route.candidates}
+    if plain not in allowed:
+        raise lookup.unknown("target", target, allowed)
+    record = engine.ledger.services[(stack.name, plain)]
+    live_one = live_color(record)
+    if live_one is None or record.stopped:
+        raise _absent(plain, plain)
+    return pool_id(stack.name, plain, live_one)
+
+
+def _absent(what: str, service: str) -> UserError:
+    return UserError(
+        f"{what} cannot take the traffic: nothing of it runs",
+        code="target_absent",
+        hint=f"Start it first: `bluegreen service start {service}` or `bluegreen deploy {service}`.",
+    )
+
+
+async def _go_back(engine: Engine, stack: str, pool: PoolId) -> Rollout | None:
+    """A switch to the warm source of a running rollout is that rollout's way back."""
+    for active in engine.rollouts():
+        theirs = active.stack == stack and active.source == pool and active.starts_target
+        if theirs and active.phase in {Phase.SHIFTING, Phase.BAKING, Phase.DRAINING}:
+            return await engine.loop((active.stack, active.service)).ask(Happened.ROLLED_BACK)
+    return None
+
+
+async def _close_bakes(engine: Engine, stack: str, keys: tuple[RouteId, ...]) -> None:
+    """End the watch of a settled switch on these routes; refuse while anything else moves them."""
+    for active in engine.rollouts():
+        if active.stack != stack or not set(keys) & set(active.routes):
+            continue
+        if active.phase is not Phase.BAKING or not active.settled or active.retire_source:
+            raise in_progress(active)
+        await engine.loop((active.stack, active.service)).ask(Happened.CLOSED)
+        await engine.until(active.id, lambda rollout: rollout.final, timeout=10)
