@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -38,11 +39,10 @@ def _adapter(kind: type[T]) -> TypeAdapter[T]:
 def encode(value: object) -> str:
     """Return ``value`` (a dataclass of the domain or the ports) as one line of ASCII JSON.
 
-    ``json`` writes it, not pydantic: infinite times and text that is not valid Unicode (the output
-    of a foreign process) have to survive the round trip.
+    The standard library writes it, not pydantic: read-only mappings, infinite times and text that is
+    not valid Unicode (the output of a foreign process) have to survive the round trip.
     """
-    plain = _adapter(type(value)).dump_python(value, mode="json", warnings=False, fallback=_plain)
-    return json.dumps(plain, separators=(",", ":"))
+    return json.dumps(value, default=_plain, separators=(",", ":"))
 
 
 def decode(kind: type[T], document: str) -> T:
@@ -57,8 +57,9 @@ def decode(kind: type[T], document: str) -> T:
         raise UndecodableError(kind.__name__, str(error)) from error
 
 
-def _plain(value: Any) -> dict[Any, Any]:
-    """Read-only mappings are a habit of the domain that pydantic does not know."""
+def _plain(value: object) -> dict[Any, Any]:
+    if is_dataclass(value):
+        return {part.name: getattr(value, part.name) for part in fields(value)}
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"a journal cannot hold a {type(value).__name__}")
