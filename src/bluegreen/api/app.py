@@ -1,0 +1,19 @@
+"""Puts the API together. Called by the composition root with an engine that runs."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from bluegreen.api import problems
+from bluegreen.api.context import Context
+from bluegreen.api.routes import instances, rollouts, routes, services, stacks
+
+
+def create_app(context: Context) -> FastAPI:
+    """Return the ASGI application; every path is under ``/v1``."""
+    app = FastAPI(title="bluegreen", version=context.about.version, redoc_url=None)
+    app.state.context = context
+    problems.install(app)
+    for module in (stacks, services, routes, instances, rollouts):
+        app.include_router(module.router, prefix="/v1")
+    return app

@@ -1,0 +1,38 @@
+"""What a request needs: the engine, and who is served."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+
+from bluegreen.engine.engine import Engine
+from bluegreen.engine.views import Viewer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """The controller, as ``doctor`` and ``--version`` show it."""
+
+    version: str
+    pid: int
+    runtime: str
+    balancer: str
+    state_dir: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    engine: Engine
+    viewer: Viewer
+    about: About
+
+
+def context(request: Request) -> Context:
+    found: Context = request.app.state.context
+    return found
+
+
+Use = Annotated[Context, Depends(context)]
+StackName = Annotated[str | None, Query(description="only this stack")]

@@ -1,0 +1,81 @@
+"""The bodies people send, and how domain values become JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from bluegreen.domain.stack import StackSpec
+
+Name = Annotated[str, Field(max_length=255)]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Deploy(Body):
+    """A new release: another image, other environment values, or the same once more."""
+
+    image: Name | None = Field(None, examples=["tactivos/devops-challenge:0.0.2"])
+    environment: dict[str, str] = Field(default_factory=dict)
+
+
+class Rollback(Body):
+    to: int | None = Field(None, ge=1, description="a release number; the previous one if absent")
+
+
+class Scale(Body):
+    replicas: int = Field(ge=0, le=1000)
+
+
+class Force(Body):
+    force: bool = Field(False, description="do it even to what is live")
+
+
+class Drain(Force):
+    why: str = Field("", max_length=500)
+
+
+class Environment(Body):
+    put: dict[str, str] = Field(default_factory=dict)
+    drop: list[str] = Field(default_factory=list)
+    replace_all: bool = False
+
+
+class LinkBody(Body):
+    service: Name
+    alias: Name
+
+
+class Links(Body):
+    links: list[LinkBody] = Field(min_length=1)
+
+
+class Switch(Body):
+    target: Name = Field(examples=["webx-blue"])
+
+
+class Execute(Body):
+    command: list[str] = Field(min_length=1)
+
+
+@cache
+def adapter(kind: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def dump(value: Any) -> Any:
+    """Return a domain value as what JSON can hold."""
+    if isinstance(value, list | tuple):
+        return [dump(item) for item in value]
+    return adapter(type(value)).dump_python(value, mode="json")
+
+
+def parse_stack(document: Mapping[str, Any]) -> StackSpec:
+    """Return the stack a client sent. Raises ``pydantic.ValidationError``."""
+    stack: StackSpec = adapter(StackSpec).validate_python(document)
+    return stack

@@ -1,0 +1,62 @@
+"""Errors as ``application/problem+json`` (RFC 9457), with the code, evidence and hint of the CLI."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+
+from bluegreen.domain.errors import BluegreenError, Bug, OutcomeUnknown, Permanent, Temporary, UserError
+
+_STATUS: dict[type[BluegreenError], int] = {
+    UserError: 400,
+    Temporary: 503,
+    Permanent: 502,
+    OutcomeUnknown: 504,
+    Bug: 500,
+}
+_CONFLICTS = frozenset({"rollout_in_progress", "too_late", "live_color", "last_instance", "already_live"})
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(BluegreenError, _known)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(ValidationError, _invalid)
+
+
+async def _known(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, BluegreenError)
+    return JSONResponse(document(error), status(error), media_type="application/problem+json")
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError | ValidationError)
+    evidence = tuple((".".join(map(str, e["loc"])), str(e["msg"])) for e in error.errors())
+    refused = UserError(
+        "the request does not fit the API",
+        code="invalid_request",
+        evidence=evidence,
+        hint="The API is described at /docs and /openapi.json.",
+    )
+    return JSONResponse(document(refused), 422, media_type="application/problem+json")
+
+
+def status(error: BluegreenError) -> int:
+    if error.code.startswith("unknown_"):
+        return 404
+    if error.code in _CONFLICTS:
+        return 409
+    return next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
+
+
+def document(error: BluegreenError) -> dict[str, object]:
+    return {
+        "type": f"about:blank#{error.code}",
+        "title": error.message,
+        "code": error.code,
+        "group": error.group,
+        "exit_code": error.exit_code,
+        "evidence": [list(pair) for pair in error.evidence],
+        "hint": error.hint,
+    }

@@ -1,0 +1,66 @@
+"""``/v1/instances``: rotation by hand, logs, commands inside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+
+from bluegreen.api.context import StackName, Use
+from bluegreen.api.models import Drain, Execute, dump
+from bluegreen.engine.commands import instances
+
+EXECUTE_DEADLINE = 300.0
+
+router = APIRouter(tags=["instances"])
+
+
+@router.get("/instances")
+async def listing(use: Use, stack: StackName = None, service: str | None = None) -> Any:
+    """Return the instances, in rotation or not and why."""
+    found = (await use.viewer.status(stack)).instances
+    return [dump(i) for i in found if service in (None, i.service, f"{i.service}.{i.stack}")]
+
+
+@router.get("/instances/{name}")
+async def inspect(use: Use, name: str) -> Any:
+    """Return one instance as its runtime reports it."""
+    return dump(instances.find(use.engine, name))
+
+
+@router.post("/instances/{name}/drain")
+async def drain(use: Use, name: str, body: Drain) -> Any:
+    """Give it no new requests."""
+    await instances.drain(use.engine, name, why=body.why, force=body.force)
+    return {"instance": name, "rotation": "out"}
+
+
+@router.post("/instances/{name}/ready")
+async def ready(use: Use, name: str) -> Any:
+    """Put it back into rotation."""
+    await instances.ready(use.engine, name)
+    return {"instance": name, "rotation": "in"}
+
+
+@router.post("/instances/{name}/execute")
+async def execute(use: Use, name: str, body: Execute) -> Any:
+    """Run a command inside the instance."""
+    instances.find(use.engine, name)
+    async with asyncio.timeout(EXECUTE_DEADLINE):
+        code, output = await use.engine.drivers.console.execute(name, body.command)
+    return {"exit_code": code, "output": output}
+
+
+@router.get("/instances/{name}/logs")
+async def logs(use: Use, name: str, tail: int = 100, follow: bool = False) -> StreamingResponse:
+    """Return its output by line, oldest first."""
+    instances.find(use.engine, name)
+
+    async def lines() -> AsyncIterator[str]:
+        async for line in use.engine.drivers.console.logs(name, tail=tail, follow=follow):
+            yield line + "\n"
+
+    return StreamingResponse(lines(), media_type="text/plain")

@@ -1,0 +1,131 @@
+"""``/v1/rollouts`` and ``/v1/events``: history, and the stream of what happens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header
+from pydantic_core import to_json
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from bluegreen.api.context import Context, StackName, Use
+from bluegreen.api.models import dump
+from bluegreen.domain.events import Event
+from bluegreen.domain.rollout import Rollout
+from bluegreen.engine import narrate
+from bluegreen.engine.commands import lookup, releases
+from bluegreen.ports.journal import Query
+
+router = APIRouter(tags=["rollouts"])
+
+
+@router.get("/rollouts")
+async def listing(use: Use, stack: str = "", service: str = "", limit: int = 50) -> Any:
+    """Return rollouts, newest first."""
+    query = Query(stack=stack, service=service, limit=limit)
+    return [_with_outcome(r) for r in await use.engine.drivers.journal.rollouts(query)]
+
+
+@router.get("/rollouts/{id}")
+async def inspect(use: Use, id: str) -> Any:
+    """Return one rollout; ``id`` may be the beginning of one."""
+    return _with_outcome(await lookup.rollout(use.engine, id))
+
+
+@router.post("/rollouts/{id}/abort")
+async def abort(use: Use, id: str) -> Any:
+    """End it: clean up before traffic moved, go back afterwards."""
+    return _with_outcome(await releases.abort(use.engine, id))
+
+
+@router.get("/rollouts/{id}/stream")
+async def follow(use: Use, id: str, until: str = "settled") -> EventSourceResponse:
+    """Tell what happens to one rollout, then its outcome (``event: outcome``), then end.
+
+    ``until=settled`` ends when users are served by the new color and nothing is left on the old
+    one; ``until=final`` also waits for the end of the bake.
+    """
+    rollout = await lookup.rollout(use.engine, id)
+    return EventSourceResponse(_story(use, rollout.id, until))
+
+
+async def _story(use: Context, id: str, until: str) -> AsyncIterator[ServerSentEvent]:
+    with use.engine.bus.listen() as queue:
+        seen = 0
+        for event in await use.engine.drivers.journal.events(Query(rollout=id, limit=1000)):
+            seen = event.id
+            yield _sse(event)
+        while True:
+            rollout = await lookup.rollout(use.engine, id)
+            if _ended(rollout, until) and queue.empty():
+                yield ServerSentEvent(event="outcome", data=_json(_with_outcome(rollout)))
+                return
+            event = await queue.get()
+            if event.rollout == id and event.id > seen:
+                yield _sse(event)
+
+
+def _ended(rollout: Rollout, until: str) -> bool:
+    going_back = rollout.phase in {"reverting", "aborting"}
+    return rollout.final or (until == "settled" and rollout.settled and not going_back)
+
+
+@router.get("/events")
+async def events(
+    use: Use,
+    stack: str = "",
+    service: str = "",
+    rollout: str = "",
+    after: int | None = None,
+    limit: int = 100,
+) -> Any:
+    """Return what happened, oldest first."""
+    query = Query(stack=stack, service=service, rollout=rollout, after=after, limit=limit)
+    return dump(await use.engine.drivers.journal.events(query))
+
+
+@router.get("/events/stream")
+async def stream(
+    use: Use,
+    stack: StackName = None,
+    service: str | None = None,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> EventSourceResponse:
+    """Tell everything from now on, or from ``Last-Event-ID``."""
+    after = int(last_event_id) if last_event_id and last_event_id.isdigit() else None
+    return EventSourceResponse(_events(use, stack, service, after))
+
+
+async def _events(
+    use: Context, stack: str | None, service: str | None, after: int | None
+) -> AsyncIterator[ServerSentEvent]:
+    with use.engine.bus.listen() as queue:
+        seen = after or 0
+        if after is not None:
+            query = Query(stack=stack or "", service=service or "", after=after, limit=1000)
+            for event in await use.engine.drivers.journal.events(query):
+                seen = event.id
+                yield _sse(event)
+        while True:
+            event = await queue.get()
+            fits = stack in (None, event.stack) and service in (None, event.service)
+            if fits and event.id > seen:
+                yield _sse(event)
+            await asyncio.sleep(0)
+
+
+def _sse(event: Event) -> ServerSentEvent:
+    return ServerSentEvent(id=str(event.id), event="progress", data=_json(dump(event)))
+
+
+def _with_outcome(rollout: Rollout) -> dict[str, Any]:
+    code, sentence = narrate.outcome(rollout)
+    reason = narrate.reason_lines(rollout.reason) if rollout.reason is not None else []
+    found: dict[str, Any] = dump(rollout)
+    return found | {"outcome": {"exit_code": code, "message": sentence, "reason": reason}}
+
+
+def _json(value: Any) -> str:
+    return to_json(value).decode()

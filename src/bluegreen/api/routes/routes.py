@@ -1,0 +1,26 @@
+"""``/v1/routes``: who has the traffic, and the switch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from bluegreen.api.context import StackName, Use
+from bluegreen.api.models import Switch, dump
+from bluegreen.api.routes.services import begun
+from bluegreen.engine.commands import traffic
+
+router = APIRouter(tags=["routes"])
+
+
+@router.get("/routes")
+async def listing(use: Use, stack: StackName = None) -> Any:
+    """Return every route with its weights."""
+    return dump((await use.viewer.status(stack)).routes)
+
+
+@router.post("/routes/{name}/switch", status_code=202)
+async def switch(use: Use, name: str, body: Switch, stack: StackName = None) -> Any:
+    """Move the traffic now, gated on the target's health."""
+    return begun(await traffic.switch(use.engine, name, body.target, stack=stack))

@@ -1,0 +1,292 @@
+"""What people see: the world and the wishes joined, as plain values for the API and the CLI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bluegreen.domain.errors import Temporary
+from bluegreen.domain.health import Verdict
+from bluegreen.domain.instance import Instance
+from bluegreen.domain.live import live_pool
+from bluegreen.domain.naming import Color, PoolId, pool_id, route_id, service_of
+from bluegreen.domain.plan import live_release
+from bluegreen.domain.release import Release, ServiceRecord
+from bluegreen.domain.rollout import Rollout
+from bluegreen.domain.routing import Admin, BalancerFacts, ServerFacts, ServerHealth
+from bluegreen.domain.spec import config_hash
+from bluegreen.domain.stack import RouteSpec
+from bluegreen.engine.engine import Engine
+from bluegreen.engine.ledger import ServiceKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceView:
+    """One instance. ``rotation`` is ``in``, ``out`` or ``-`` (not behind a balancer), ``why`` says why."""
+
+    name: str
+    stack: str
+    service: str
+    color: str
+    release: int
+    state: str
+    address: str
+    rotation: str
+    why: str
+    share: int
+    in_flight: int
+    started_at: float
+    restarts: int
+    image: str
+    last_probe: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColorView:
+    color: str
+    release: int
+    image: str
+    wanted: int
+    running: int
+    serving: int
+    in_flight: int
+    share: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceView:
+    """One service. ``state`` uses Docker Cloud's words; ``synchronized`` is false while the
+    definition differs from what runs (``(*)`` in ``service ps``)."""
+
+    name: str
+    stack: str
+    state: str
+    image: str
+    replicas: int
+    running: int
+    live_color: str
+    live_release: int
+    routed: bool
+    synchronized: bool
+    colors: tuple[ColorView, ...]
+    rollout: Rollout | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteView:
+    """One route. ``live`` is the service that has the traffic, ``target`` the one it is to have."""
+
+    name: str
+    stack: str
+    balancer: str
+    port: int
+    host: str
+    path: str
+    live: str
+    target: str
+    weights: Mapping[PoolId, int]
+    synchronized: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusView:
+    """Everything at one look. ``balancer`` says why the balancer did not answer, if it did not."""
+
+    services: tuple[ServiceView, ...]
+    routes: tuple[RouteView, ...]
+    instances: tuple[InstanceView, ...]
+    rollouts: tuple[Rollout, ...]
+    balancer: str = ""
+
+
+class Viewer:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def status(self, stack: str | None = None) -> StatusView:
+        facts, silent = await self._balancer()
+        keys = [k for k in self._engine.ledger.services if stack in (None, k[0])]
+        instances = tuple(self._instances(keys, facts))
+        services = [await self._service(key, instances) for key in keys]
+        active = tuple(r for r in self._engine.rollouts() if not r.final and stack in (None, r.stack))
+        return StatusView(
+            services=tuple(services),
+            routes=tuple(self._routes(stack, facts)),
+            instances=instances,
+            rollouts=active,
+            balancer=silent,
+        )
+
+    async def _balancer(self) -> tuple[BalancerFacts | None, str]:
+        if not self._engine.switchboard.routing.listeners:
+            return None, ""
+        try:
+            return await self._engine.switchboard.observe(), ""
+        except Temporary as error:
+            return None, error.message
+
+    def _instances(self, keys: list[ServiceKey], facts: BalancerFacts | None) -> list[InstanceView]:
+        shares = self._shares(facts)
+        found = []
+        for key in keys:
+            record = self._engine.ledger.services[key]
+            for instance in sorted(self._engine.inventory.instances(key), key=lambda i: i.name):
+                found.append(self._instance(instance, record, facts, shares))
+        return found
+
+    def _instance(
+        self,
+        instance: Instance,
+        record: ServiceRecord,
+        facts: BalancerFacts | None,
+        shares: Mapping[PoolId, int],
+    ) -> InstanceView:
+        pool = facts.pools.get(instance.pool) if facts is not None else None
+        servers = {s.name: s for s in pool.servers} if pool is not None else {}
+        server = servers.get(instance.name)
+        routed = instance.pool in self._engine.switchboard.routing.pools
+        rotation, why = _rotation(instance, server, record, routed, self._health_words(instance))
+        health = self._engine.examiner.health(instance)
+        return InstanceView(
+            name=instance.name,
+            stack=instance.stack,
+            service=instance.service,
+            color=str(instance.color or ""),
+            release=instance.release,
+            state=str(instance.state),
+            address="" if instance.host is None else f"{instance.host}:{instance.port or '-'}",
+            rotation=rotation,
+            why=why,
+            share=shares.get(instance.pool, 0),
+            in_flight=server.in_flight if server is not None else 0,
+            started_at=instance.started_at,
+            restarts=instance.restarts,
+            image=instance.image,
+            last_probe=health.last.describe() if health.last is not None else "",
+        )
+
+    def _health_words(self, instance: Instance) -> str:
+        verdict = self._engine.examiner.health(instance).verdict
+        return {
+            Verdict.HEALTHY: "healthy, not yet admitted",
+            Verdict.SICK: "our probe fails",
+            Verdict.STARTING: "not yet proved healthy",
+        }[verdict]
+
+    def _shares(self, facts: BalancerFacts | None) -> dict[PoolId, int]:
+        shares: dict[PoolId, int] = {}
+        for weights in facts.weights.values() if facts is not None else ():
+            for pool, share in weights.items():
+                shares[pool] = max(share, shares.get(pool, 0))
+        return shares
+
+    async def _service(self, key: ServiceKey, instances: tuple[InstanceView, ...]) -> ServiceView:
+        record = self._engine.ledger.services[key]
+        releases = await self._engine.ledger.releases(*key)
+        live = live_release(record, releases)
+        spec = self._engine.ledger.spec(key[0]).service(key[1])
+        own = [i for i in instances if (i.stack, i.service) == key]
+        running = sum(i.state == "running" for i in own)
+        colors = [_color_view(c, n, record, releases, own) for c, n in sorted(record.releases.items())]
+        current = {n: c for c, n in record.releases.items()}
+        same = spec is None or live is None or config_hash(spec) == config_hash(live.spec)
+        return ServiceView(
+            name=key[1],
+            stack=key[0],
+            state=_state(record, running, self._engine.active(key)),
+            image=(live.spec.image if live is not None else spec.image if spec else None) or "",
+            replicas=record.replicas,
+            running=running,
+            live_color=str(current[live.number]) if live is not None else "",
+            live_release=live.number if live is not None else 0,
+            routed=any(pool_id(*key, c) in self._engine.switchboard.routing.pools for c in Color),
+            synchronized=same,
+            colors=tuple(colors),
+            rollout=self._engine.active(key),
+        )
+
+    def _routes(self, stack: str | None, facts: BalancerFacts | None) -> list[RouteView]:
+        found = []
+        for record in self._engine.ledger.stacks.values():
+            for route in record.spec.routes if stack in (None, record.spec.name) else ():
+                found.append(self._route(record.spec.name, route, facts))
+        return found
+
+    def _route(self, stack: str, route: RouteSpec, facts: BalancerFacts | None) -> RouteView:
+        key = route_id(stack, route.name)
+        pool = live_pool(self._engine.switchboard.routing, key)
+        live = service_of(pool) if pool is not None else ""
+        wanted = self._engine.switchboard.routing.routes.get(key)
+        weights = facts.weights.get(key, {}) if facts else wanted.weights if wanted else {}
+        return RouteView(
+            name=route.name,
+            stack=stack,
+            balancer=route.balancer,
+            port=route.port,
+            host=route.host or "",
+            path=route.path or "",
+            live=live,
+            target=route.target,
+            weights=weights,
+            synchronized=not live or live == route.target,
+        )
+
+
+def _color_view(
+    color: Color,
+    number: int,
+    record: ServiceRecord,
+    releases: tuple[Release, ...],
+    instances: list[InstanceView],
+) -> ColorView:
+    own = [i for i in instances if i.color == color]
+    release = next((r for r in releases if r.number == number), None)
+    return ColorView(
+        color=str(color),
+        release=number,
+        image=(release.spec.image if release is not None else None) or "",
+        wanted=record.replicas,
+        running=sum(i.state == "running" for i in own),
+        serving=sum(i.rotation == "in" for i in own),
+        in_flight=sum(i.in_flight for i in own),
+        share=max((i.share for i in own), default=0),
+    )
+
+
+def _rotation(
+    instance: Instance,
+    server: ServerFacts | None,
+    record: ServiceRecord,
+    routed: bool,
+    health: str,
+) -> tuple[str, str]:
+    """Return whether the instance is in rotation, and why."""
+    if instance.name in record.drained:
+        return "out", record.drained[instance.name]
+    if not instance.running:
+        code = "" if instance.exit_code is None else f" (exit code {instance.exit_code})"
+        return "out" if routed else "-", f"{instance.state}{code}"
+    if not routed:
+        return "-", "no route leads to it"
+    if server is None:
+        return "out", health
+    if server.health is ServerHealth.DOWN:
+        return "out", f"the balancer's check fails: {server.last_check}"
+    if server.admin is not Admin.READY:
+        return "out", f"{server.admin} at the balancer"
+    return "in", "healthy"
+
+
+def _state(record: ServiceRecord, running: int, rollout: Rollout | None) -> str:
+    """Return Docker Cloud's word for the state of a service."""
+    if record.stopped:
+        return "Stopped" if running == 0 else "Stopping"
+    if not record.releases:
+        starting = rollout is not None and not rollout.final
+        return "Starting" if starting else "Terminated" if record.promoted else "Not running"
+    if rollout is not None and not rollout.settled and rollout.starts_target:
+        return "Redeploying" if rollout.source is not None else "Starting"
+    wanted = record.replicas * len(record.releases)
+    if running == 0 and wanted:
+        return "Not running"
+    return "Running" if running >= wanted else "Partly running"
