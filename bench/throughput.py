@@ -72,4 +72,5 @@ def differs(ours: Sequence[float], peer: Sequence[float]) -> bool:
     wins: float = sum((a > b) + (a == b) / 2 for a in ours for b in peer)
     count = len(ours) * len(peer)
     deviation = (count * (len(ours) + len(peer) + 1) / 12) ** 0.5
-    return abs(wins - count / 2) / deviation > statistics.NormalDist().inv_cdf(0.995)
+    score: float = abs(wins - count / 2) / deviation
+    return score > statistics.NormalDist().inv_cdf(0.995)
