@@ -1,0 +1,78 @@
+"""What was seen of each container, for as long as events prove that nothing changed since.
+
+The Engine's list lacks exit codes, start times and restarts; one inspection per container and
+question would make a controller's cost grow with what exists. An inspection is remembered only
+while an event stream is being read, dropped by the first event about its container, and not used
+while a reader has not yet come back for more (its next event may already be waiting).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bluegreen.domain.instance import Instance
+
+Owner = tuple[str, str, str]
+"""(stack, service, name) of a container."""
+
+
+class Sightings:
+    """The memory of one runtime. Touched from one event loop only."""
+
+    def __init__(self) -> None:
+        self.owners: dict[str, Owner] = {}
+        self._seen: dict[str, tuple[str, Instance]] = {}
+        self._asked: dict[str, object] = {}
+        self._connected = 0
+        self._caught_up = 0
+
+    def recall(self, container: str, state: str) -> Instance | None:
+        """Return what was seen of ``container`` if it still holds; ``state`` is its listed state."""
+        seen_state, instance = self._seen.get(container, ("", None))
+        return instance if self._caught_up and seen_state == state else None
+
+    def asking(self, container: str) -> object:
+        """Return a token for an inspection that begins now: only the latest answer is kept."""
+        token = self._asked[container] = object()
+        return token
+
+    def keep(self, container: str, token: object, state: str, instance: Instance) -> None:
+        self.owners[container] = (instance.stack, instance.service, instance.name)
+        if self._asked.get(container) is token:
+            del self._asked[container]
+            if self._connected:
+                self._seen[container] = (state, instance)
+
+    def doubt(self, container: str) -> None:
+        """Something happened to ``container``, or is about to: look again."""
+        self._seen.pop(container, None)
+        self._asked.pop(container, None)
+
+    def forget(self, container: str) -> None:
+        self.doubt(container)
+        self.owners.pop(container, None)
+
+    @contextmanager
+    def connected(self) -> Iterator[None]:
+        """Mark that an event stream is open. Whatever was seen before or after it is worth nothing."""
+        self._drop()
+        self._connected += 1
+        try:
+            yield
+        finally:
+            self._connected -= 1
+            self._drop()
+
+    @contextmanager
+    def caught_up(self) -> Iterator[None]:
+        """Mark that all events that have arrived are digested: the reader waits for the next."""
+        self._caught_up += 1
+        try:
+            yield
+        finally:
+            self._caught_up -= 1
+
+    def _drop(self) -> None:
+        self._seen.clear()
+        self._asked.clear()
