@@ -1,0 +1,270 @@
+"""The composition root: the only place where objects are wired together.
+
+``bluegreen serve`` calls :func:`serve`. It takes the lock of its state folder, opens the drivers that
+the settings choose, runs the engine and the API, and on SIGTERM or SIGINT ends without touching
+traffic: the balancer and the instances go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+
+import bluegreen
+from bluegreen.api.app import create_app
+from bluegreen.api.context import About, Context
+from bluegreen.domain.errors import BluegreenError, Permanent, UserError
+from bluegreen.drivers.clock import SystemClock
+from bluegreen.drivers.probers.http import HttpProber
+from bluegreen.engine.engine import Drivers, Engine
+from bluegreen.engine.views import Viewer
+from bluegreen.ports.runtime import Runtime
+from bluegreen.settings import Settings
+
+DOCKER_PATIENCE = 3.0
+GRACE = 2
+"""Seconds that open event streams get when the controller ends."""
+
+log = structlog.get_logger()
+
+
+async def serve(settings: Settings) -> None:
+    """Run the controller until SIGTERM or SIGINT. Raises what prevents it from starting."""
+    _configure_logging(settings.log_level)
+    with _state(settings.home), _listening(settings) as sockets:
+        async with _drivers(settings) as drivers:
+            engine = Engine(drivers, owner=f"{socket.gethostname()}:{settings.home}")
+            await _run(settings, engine, sockets)
+
+
+async def _run(settings: Settings, engine: Engine, sockets: list[socket.socket]) -> None:
+    ready = asyncio.Event()
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    work = asyncio.ensure_future(engine.run(ready))
+    ending = asyncio.ensure_future(stopped.wait())
+    try:
+        opened = asyncio.ensure_future(ready.wait())
+        await asyncio.wait({work, ending, opened}, return_when=asyncio.FIRST_COMPLETED)
+        opened.cancel()
+        if not work.done() and not stopped.is_set():
+            await _answer(settings, engine, sockets, work, ending)
+    finally:
+        ending.cancel()
+        work.cancel()
+        await _end(work)
+
+
+async def _answer(
+    settings: Settings,
+    engine: Engine,
+    sockets: list[socket.socket],
+    work: asyncio.Future[None],
+    ending: asyncio.Future[Any],
+) -> None:
+    """Serve the API until the engine ends or a signal comes."""
+    about = About(
+        version=bluegreen.__version__,
+        pid=os.getpid(),
+        runtime=engine.drivers.runtime.name,
+        balancer=engine.drivers.balancer.name,
+        state_dir=str(settings.home),
+    )
+    app = create_app(Context(engine=engine, viewer=Viewer(engine), about=about))
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE
+    )
+    server = _Server(config)
+    serving = asyncio.ensure_future(server.serve(sockets=sockets))
+    log.info("controller.ready", socket=str(settings.socket), runtime=about.runtime)
+    await asyncio.wait({work, ending, serving}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    await serving
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with the signals left to us."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _end(work: asyncio.Future[None]) -> None:
+    """Wait for the engine's end; re-raise the first thing that went wrong in it, as itself."""
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+@contextmanager
+def _state(home: Path) -> Iterator[None]:
+    """Create the state folder and hold its lock: one controller for one folder."""
+    try:
+        home.mkdir(mode=0o750, parents=True, exist_ok=True)
+        handle = os.open(home / "controller.lock", os.O_RDWR | os.O_CREAT, 0o640)
+    except OSError as error:
+        raise UserError(
+            f"cannot use {home}: {error.strerror}",
+            code="state_dir_unusable",
+            hint="Give another folder with --state-dir or BLUEGREEN_HOME.",
+        ) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise UserError(
+            f"a controller runs already in {home}",
+            code="already_running",
+            hint="Use it (`bluegreen status`), or give another folder with --state-dir.",
+        ) from error
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[list[socket.socket]]:
+    """Open the API's sockets: the unix socket (mode 0660) and, if asked for, a loopback port."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(contextlib.closing(_unix(settings.socket)))]
+        if settings.listen:
+            sockets.append(stack.enter_context(contextlib.closing(_loopback(settings.listen))))
+        try:
+            yield sockets
+        finally:
+            settings.socket.unlink(missing_ok=True)
+
+
+def _unix(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)  # the lock says that nobody listens on it
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o117)
+    try:
+        listener.bind(str(path))
+    except OSError as error:
+        listener.close()
+        raise UserError(
+            f"cannot listen on {path}: {error}",
+            code="socket_unusable",
+            hint="The path of a unix socket has at most 107 bytes: give a shorter --state-dir.",
+        ) from error
+    finally:
+        os.umask(before)
+    listener.listen(128)
+    return listener
+
+
+def _loopback(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    if host not in {"127.0.0.1", "localhost", "::1", "[::1]"} or not port.isdigit():
+        raise UserError(
+            f"{address} is not a loopback address with a port",
+            code="bad_setting",
+            hint="Without TLS and tokens the API listens on 127.0.0.1:PORT only.",
+        )
+    return socket.create_server((host.strip("[]"), int(port)))
+
+
+@asynccontextmanager
+async def _drivers(settings: Settings) -> AsyncIterator[Drivers]:
+    async with AsyncExitStack() as stack:
+        runtime = await stack.enter_async_context(_runtime(settings))
+        balancer = await stack.enter_async_context(
+            _open("balancers", settings.balancer, _balancer_options(settings))
+        )
+        journal = await stack.enter_async_context(_open("journals", "sqlite", {"path": settings.journal}))
+        yield Drivers(
+            runtime=runtime,
+            console=runtime,
+            balancer=balancer,
+            journal=journal,
+            prober=HttpProber(),
+            clock=SystemClock(),
+        )
+
+
+def _balancer_options(settings: Settings) -> dict[str, object]:
+    options: dict[str, object] = {
+        "state_dir": settings.home / "balancer",
+        "binary": settings.haproxy_binary,
+        "run": settings.haproxy_run,
+    }
+    if settings.haproxy_run == "container":
+        options |= {"image": settings.haproxy_image, "docker_url": settings.docker_url}
+    return options
+
+
+@asynccontextmanager
+async def _runtime(settings: Settings) -> AsyncIterator[Any]:
+    """Open the runtime: the one that is named, or Docker when it answers, else processes."""
+    process: dict[str, object] = {"state_dir": settings.home / "process"}
+    docker: dict[str, object] = {"url": settings.docker_url}
+    if settings.runtime == "auto":
+        async with _open("runtimes", "docker", docker) as runtime:
+            if await _answers(runtime):
+                yield runtime
+                return
+        async with _open("runtimes", "process", process) as runtime:
+            yield runtime
+        return
+    options = docker if settings.runtime == "docker" else process
+    async with _open("runtimes", settings.runtime, options) as runtime:
+        if settings.runtime == "docker":
+            await runtime.list()  # say now, not at the first deploy, that Docker cannot be used
+        yield runtime
+
+
+async def _answers(runtime: Runtime) -> bool:
+    try:
+        async with asyncio.timeout(DOCKER_PATIENCE):
+            await runtime.list()
+    except (BluegreenError, TimeoutError) as error:
+        log.info("runtime.no_docker", error=str(error), using="process")
+        return False
+    return True
+
+
+def _open(group: str, name: str, options: Mapping[str, object]) -> Any:
+    """Return the context manager of the driver ``name``, found by entry point."""
+    for entry in entry_points(group=f"bluegreen.{group}", name=name):
+        return entry.load()(options)
+    raise Permanent(
+        f"the driver {name} ({group}) is not installed",
+        code="driver_missing",
+        hint="Reinstall bluegreen, or install the package that brings the driver.",
+    )
+
+
+def _configure_logging(level: str) -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+    )

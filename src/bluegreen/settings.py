@@ -1,0 +1,80 @@
+"""The controller's settings: from flags, then ``BLUEGREEN_*`` variables, then defaults.
+
+Read by ``bluegreen serve`` only. The reference page is generated from the field descriptions.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bluegreen.domain.errors import UserError
+
+PREFIX = "BLUEGREEN_"
+
+
+def default_state_dir(environment: Mapping[str, str]) -> Path:
+    """Return where a controller keeps its data when nobody says otherwise."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/bluegreen")
+    base = environment.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "bluegreen"
+
+
+class Settings(BaseModel):
+    """Settings of one controller. Every field is also a variable: ``BLUEGREEN_RUNTIME`` and so on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    home: Path = Field(description="folder of the journal, the sockets and the balancer's files")
+    runtime: Literal["auto", "docker", "process"] = Field(
+        "auto", description="what runs instances; auto: docker when its socket answers, else process"
+    )
+    docker_url: str | None = Field(
+        None, description="address of the Docker Engine; default: DOCKER_HOST, else the local socket"
+    )
+    balancer: Literal["haproxy"] = Field("haproxy", description="what carries the routes")
+    haproxy_binary: str | None = Field(
+        None, description="path of an HAProxy ≥ 2.6; default: the one that comes with the package"
+    )
+    haproxy_run: Literal["process", "container"] = Field(
+        "process", description="run HAProxy as a process of this box, or in a container"
+    )
+    haproxy_image: str = Field("haproxy:lts", description="image of HAProxy when it runs in a container")
+    listen: str | None = Field(
+        None, description="also serve the API on this loopback address, as 127.0.0.1:PORT"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least important log line to print"
+    )
+
+    @property
+    def socket(self) -> Path:
+        return self.home / "bluegreen.sock"
+
+    @property
+    def journal(self) -> Path:
+        return self.home / "journal.sqlite"
+
+
+def load(environment: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
+    """Return the settings. Raises ``UserError`` (``bad_setting``) that names every bad one."""
+    values: dict[str, object] = {"home": default_state_dir(environment)}
+    for name in Settings.model_fields:
+        if environment.get(PREFIX + name.upper()):
+            values[name] = environment[PREFIX + name.upper()]
+    values |= {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        evidence = tuple((".".join(map(str, e["loc"])), str(e["msg"])) for e in error.errors())
+        raise UserError(
+            "the controller's settings are not valid",
+            code="bad_setting",
+            evidence=evidence,
+            hint="The settings are described in docs/reference/settings.md.",
+        ) from error
