@@ -1,0 +1,173 @@
+"""What the services of a stack say about each other: links, order, names, host ports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bluegreen.domain.stack import BalancerSpec
+from bluegreen.stack.members import Member
+from bluegreen.stack.models.compose import ComposeService
+from bluegreen.stack.problems import suggest
+from bluegreen.stack.tree import PathParts, Report
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+
+
+def check_name(name: str, report: Report) -> bool:
+    """Tell whether ``name`` can name a service; report if not."""
+    if _NAME.fullmatch(name):
+        return True
+    hint = "use letters, digits, - and _, at most 63, and begin with a letter or digit"
+    report.error("bad_name", f"{name!r} cannot name a service", hint=hint, key=True)
+    return False
+
+
+def check_collisions(members: Mapping[str, Member]) -> None:
+    """Report names that differ only in case or in ``-`` and ``_``: they are one name in DNS or in links."""
+    seen: dict[str, str] = {}
+    for name, member in members.items():
+        folded = name.lower().replace("_", "-")
+        if folded in seen:
+            message = f"{name!r} and {seen[folded]!r} are too much alike to be told apart by name"
+            member.report.error("name_collision", message, hint="rename one of them", key=True)
+        seen.setdefault(folded, name)
+
+
+def check_links(members: Mapping[str, Member], skipped: frozenset[str], stack: str) -> None:
+    """Report links, ``depends_on`` and ``volumes_from`` that lead nowhere."""
+    for member in members.values():
+        for index, link in enumerate(member.service.links):
+            if link.stack is not None and link.stack != stack:
+                message = f"the link to {link.service}.{link.stack} leads to another stack"
+                hint = "publish a port there and name it in the environment"
+                member.report.error("foreign_link", message, "links", index, hint=hint)
+            else:
+                _check_target(member, link.service, members, skipped, ("links", index))
+        for name in dependencies(member):
+            _check_target(member, name, members, skipped, ("depends_on", name))
+        for index, name in enumerate(_volume_sources(member)):
+            _check_target(member, name, members, skipped, ("volumes_from", index))
+
+
+def _volume_sources(member: Member) -> list[str]:
+    named = member.service.volumes_from
+    return [str(item).split(":")[0] for item in named] if isinstance(named, list) else []
+
+
+def dependencies(member: Member) -> tuple[str, ...]:
+    service = member.service
+    return tuple(service.depends_on) if isinstance(service, ComposeService) else ()
+
+
+def _check_target(
+    member: Member, name: str, members: Mapping[str, Member], skipped: frozenset[str], path: PathParts
+) -> None:
+    if name == member.name:
+        member.report.error("self_link", f"{name} refers to itself", *path, hint="remove it")
+    elif name in skipped:
+        hint = "enable its profile with COMPOSE_PROFILES, or remove the reference"
+        member.report.error("unknown_service", f"{name} is left out by its profile", *path, hint=hint)
+    elif name not in members:
+        others = [other for other in members if other != member.name]
+        member.report.error(
+            "unknown_service", f"there is no service {name!r}", *path, hint=suggest(name, others)
+        )
+    elif members[name].driver is not None and member.driver is None and path[0] == "links":
+        message = f"{name} is a balancer: it runs on the host and is not reached by a link"
+        hint = f"link the service behind it, or use the host's address and the port of {name}"
+        member.report.warn("link_to_balancer", message, *path, hint=hint)
+
+
+def check_cycles(members: Mapping[str, Member]) -> None:
+    """Report each circle of links and ``depends_on`` once: nothing in it could start first."""
+    done: set[str] = set()
+    for start in members:
+        _walk(start, members, [], done)
+
+
+def _walk(name: str, members: Mapping[str, Member], way: list[str], done: set[str]) -> None:
+    if name in way:
+        circle = [*way[way.index(name) :], name]
+        message = f"these services wait for each other: {' → '.join(circle)}"
+        members[name].report.error("cycle", message, hint="remove one of the links", key=True)
+        return
+    if name in done:
+        return
+    done.add(name)
+    member = members[name]
+    for target in dict.fromkeys((*member.linked, *dependencies(member))):
+        if target in members and target != name:
+            _walk(target, members, [*way, name], done)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A host port that somebody wants."""
+
+    port: int
+    protocol: str
+    address: str
+    owner: str
+    report: Report
+
+
+def check_ports(
+    members: Mapping[str, Member],
+    balancers: Mapping[str, BalancerSpec],
+    publish: Mapping[int, int],
+    replicas: Mapping[str, int],
+) -> None:
+    """Report host ports that two parts of the stack want, or that several instances would want."""
+    claims = [claim for member in members.values() for claim in _service_claims(member, publish, replicas)]
+    claims += [claim for spec in balancers.values() for claim in _balancer_claims(spec, members)]
+    for index, claim in enumerate(claims):
+        other = next((c for c in claims[:index] if _clash(c, claim)), None)
+        if other is not None:
+            message = f"{claim.owner} and {other.owner} both want port {claim.port} of the host"
+            hint = f"publish one of them elsewhere, for example {claim.port + 10000}"
+            claim.report.error("port_clash", message, hint=hint)
+
+
+def _clash(one: _Claim, other: _Claim) -> bool:
+    same = (one.port, one.protocol) == (other.port, other.protocol)
+    wild = {"", "0.0.0.0", "::"}
+    return same and (one.address == other.address or bool(wild & {one.address, other.address}))
+
+
+def _service_claims(member: Member, publish: Mapping[int, int], replicas: Mapping[str, int]) -> list[_Claim]:
+    if member.driver is not None:
+        return []
+    claims = []
+    for index, group in enumerate(member.service.ports):
+        report = member.report.under("ports", index)
+        for port in group:
+            if port.host is None:
+                continue
+            host = publish.get(port.host, port.host)
+            claims.append(_Claim(host, port.protocol, port.address, member.name, report))
+            _check_room(member, host, port.container, replicas, report)
+    return claims
+
+
+def _check_room(
+    member: Member, host: int, container: int, replicas: Mapping[str, int], report: Report
+) -> None:
+    hint = f'write "{container}" to let the host choose, or route the service through the balancer'
+    if replicas.get(member.name, 1) > 1:
+        message = f"{replicas[member.name]} instances of {member.name} cannot share port {host} of the host"
+        report.error("port_clash", message, hint=hint)
+    elif member.service.own.route:
+        message = f"both colors of {member.name} would want port {host} of the host"
+        report.error("port_clash", message, hint=hint)
+
+
+def _balancer_claims(spec: BalancerSpec, members: Mapping[str, Member]) -> list[_Claim]:
+    if spec.name in members:
+        report = members[spec.name].report.under("ports")
+    else:
+        report = members[spec.links[0].service].report.under("x-bluegreen", "route")
+    wanted = [(listener.port, listener.address) for listener in spec.listeners]
+    wanted += [(page.port, page.address) for page in spec.settings.stats]
+    return [_Claim(port, "tcp", address, spec.name, report) for port, address in wanted]

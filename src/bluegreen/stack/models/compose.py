@@ -1,0 +1,297 @@
+"""The Compose dialect: ``services:`` and its companions at the top level.
+
+Source of the keys: the Compose specification. What Compose has and bluegreen does not carry out is
+declared here with the reason.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
+
+from bluegreen.domain.spec import RestartPolicy
+from bluegreen.stack.fields import (
+    Assignments,
+    Bool,
+    Count,
+    Cpus,
+    Duration,
+    FileMode,
+    Int,
+    Label,
+    NameMap,
+    Size,
+    Text,
+    TextList,
+    Word,
+)
+from bluegreen.stack.models.common import CommonService
+from bluegreen.stack.models.support import Keys, key, refused, unneeded, warned
+from bluegreen.stack.problems import Invalid, suggest
+from bluegreen.stack.scalars import parse_int
+
+
+class ResourceKeys(Keys):
+    cpus: Cpus | None = key("Number of CPUs.")
+    memory: Size | None = key("Memory.")
+    pids: Int | None = key("Number of tasks.")
+    devices: Any = refused(
+        "`devices` under `deploy.resources` is not supported: use `devices` of the service."
+    )
+
+
+class ResourcesKeys(Keys):
+    limits: ResourceKeys | None = key("Upper bounds.")
+    reservations: ResourceKeys | None = key("What is kept free; only `memory` has an effect.")
+
+
+class RestartKeys(Keys):
+    condition: Literal["none", "on-failure", "any"] = key("When to start again.", "any")
+    max_attempts: Count | None = key("How often.")
+    delay: Any = warned("`delay` is ignored: restarts back off by themselves.")
+    window: Any = warned("`window` is ignored: health is decided by the check.")
+
+
+class DeployKeys(Keys):
+    replicas: Count | None = key("Number of instances.")
+    resources: ResourcesKeys | None = key("Limits and reservations.")
+    restart_policy: RestartKeys | None = key("When an instance that ended is started again.")
+    mode: Literal["replicated", "global"] = key("On one host `global` means one instance.", "replicated")
+    labels: Any = warned("`deploy.labels` is ignored: put labels on the service.")
+    update_config: Any = warned("`update_config` is ignored: see `x-bluegreen.strategy`, `bake` and `drain`.")
+    rollback_config: Any = warned("`rollback_config` is ignored: going back is one switch of the balancer.")
+    placement: Any = warned("`placement` is ignored: there is one host, so every service runs on it.")
+    endpoint_mode: Any = warned("`endpoint_mode` is ignored: traffic comes through the balancer.")
+
+
+class HealthcheckKeys(Keys):
+    test: Any = key("The command. A `curl` or `wget` of a URL becomes the check of the rollout.")
+    interval: Duration | None = key("Time between two checks.")
+    timeout: Duration | None = key("Time an answer may take.")
+    retries: Count | None = key("Failures in a row that make an instance sick.")
+    start_period: Duration | None = key("Time after the start in which failures do not count.")
+    start_interval: Any = unneeded("`start_interval` is not needed: bluegreen asks often while it proves.")
+    disable: Bool = key("Ignores the image's own health check.", False)
+
+
+class LoggingKeys(Keys):
+    driver: Word | None = key("Log driver of the engine.")
+    options: Assignments = key("Options of the log driver.", {})
+
+
+class FileReferenceKeys(Keys):
+    """Long form of one entry of ``configs`` or ``secrets``."""
+
+    source: Word = key("Name at the top level.", "")
+    target: Word | None = key("Path inside the container.")
+    uid: Any = warned("`uid` is ignored: files are mounted as they are on the host.")
+    gid: Any = warned("`gid` is ignored: files are mounted as they are on the host.")
+    mode: FileMode | None = warned("`mode` is ignored: files are mounted as they are on the host.")
+
+
+class EnvFileKeys(Keys):
+    path: Word = key("The file.", "")
+    required: Bool = key("Whether its absence is an error.", True)
+    format: Any = warned("`format` is ignored: env files are read by the usual rules.")
+
+
+class ExtendsKeys(Keys):
+    service: Word = key("Service to start from.", "")
+    file: Word | None = key("File that defines it.")
+
+
+def _restart(value: object) -> tuple[RestartPolicy, int | None]:
+    if not isinstance(value, str):
+        raise Invalid("expected no, on-failure[:N], always or unless-stopped")
+    name, _, attempts = value.partition(":")
+    if name not in set(RestartPolicy) or (attempts and name != RestartPolicy.ON_FAILURE):
+        raise Invalid(f"{value!r} is not a restart policy", suggest(name, [p.value for p in RestartPolicy]))
+    return RestartPolicy(name), parse_int(attempts) if attempts else None
+
+
+Restart = Annotated[
+    tuple[RestartPolicy, int | None],
+    PlainValidator(_restart),
+    WithJsonSchema({"type": "string", "pattern": "^(no|always|unless-stopped|on-failure(:[0-9]+)?)$"}),
+    Label("`no`, `on-failure[:N]`, `always`, `unless-stopped`"),
+]
+
+
+def _ulimits(value: object) -> dict[str, tuple[int, int]]:
+    if not isinstance(value, dict):
+        raise Invalid("expected a map of limits")
+    return {name: _ulimit(name, limit) for name, limit in value.items()}
+
+
+def _ulimit(name: str, limit: object) -> tuple[int, int]:
+    if isinstance(limit, str):
+        return parse_int(limit), parse_int(limit)
+    if (
+        isinstance(limit, dict)
+        and set(limit) == {"soft", "hard"}
+        and all(isinstance(v, str) for v in limit.values())
+    ):
+        return parse_int(limit["soft"]), parse_int(limit["hard"])
+    raise Invalid(f"the limit {name} must be a number, or a map with soft and hard")
+
+
+Ulimits = Annotated[
+    dict[str, tuple[int, int]],
+    PlainValidator(_ulimits),
+    WithJsonSchema({"type": "object"}),
+    Label("map of limits"),
+]
+
+
+def _extra_hosts(value: object) -> tuple[str, ...]:
+    if isinstance(value, dict) and all(isinstance(v, str) for v in value.values()):
+        return tuple(f"{name}:{address}" for name, address in value.items())
+    if isinstance(value, list) and all(isinstance(v, str) for v in value):
+        return tuple(item.replace("=", ":", 1) for item in value)
+    raise Invalid("expected a list of name:address, or a map")
+
+
+ExtraHosts = Annotated[
+    tuple[str, ...],
+    PlainValidator(_extra_hosts),
+    WithJsonSchema({"type": ["array", "object"]}),
+    Label("list of `name:address`, or map"),
+]
+
+
+def _short(name: str) -> BeforeValidator:
+    return BeforeValidator(lambda value: {name: value} if isinstance(value, str) else value)
+
+
+FileReference = Annotated[FileReferenceKeys, _short("source"), Label("name, or map with source and target")]
+EnvFile = Annotated[EnvFileKeys, _short("path")]
+EnvFiles = Annotated[
+    tuple[EnvFile, ...],
+    BeforeValidator(lambda value: value if isinstance(value, list) else [value]),
+    Label("path, or list of paths"),
+]
+
+
+class ComposeService(CommonService):
+    """Keys of one service of a Compose file."""
+
+    restart: Restart = key("When an instance that ended is started again.", (RestartPolicy.NO, None))
+    scale: Count | None = key("Number of instances.")
+    deploy: DeployKeys | None = key("Replicas, limits and restart policy.")
+    depends_on: NameMap = key("Services to start first. They are proved healthy before this one starts.", {})
+    env_file: EnvFiles = key("Files with environment variables; `environment` wins over them.", ())
+    healthcheck: HealthcheckKeys | None = key(
+        "A `curl` or `wget` of a URL becomes the check of the rollout; prefer `x-bluegreen.check`."
+    )
+    extends: Annotated[ExtendsKeys, _short("service"), Label("name, or map with service and file")] | None = (
+        key("Starts from another service's definition.")
+    )
+    profiles: TextList = key("The service is left out unless `COMPOSE_PROFILES` names one of them.", ())
+    configs: tuple[FileReference, ...] = key("Config files, mounted read-only.", ())
+    secrets: tuple[FileReference, ...] = key("Secret files, mounted read-only under `/run/secrets`.", ())
+    cpus: Cpus | None = key("Number of CPUs.")
+    mem_reservation: Size | None = key("Memory kept for the service.")
+    pids_limit: Int | None = key("Number of tasks.")
+    ulimits: Ulimits = key("Limits of the kernel per process.", {})
+    sysctls: Assignments = key("Kernel settings of the container.", {})
+    logging: LoggingKeys | None = key("Log driver and its options.")
+    stop_grace_period: Duration | None = key("Time to stop before the kill (10 s).")
+    stop_signal: Word | None = key("Signal that asks the service to stop (`TERM`).")
+    init: Bool = key("Runs a small init as process 1.", False)
+    shm_size: Size | None = key("Size of `/dev/shm`.")
+    tmpfs: TextList = key("Folders held in memory.", ())
+    platform: Word | None = key("Platform of the image, `os/arch`.")
+    network_mode: Text | None = key("`host`, `none` or `bridge`.")
+    pid: Text | None = key("`host` shares the process table of the host.")
+    extra_hosts: ExtraHosts = key("More names for `/etc/hosts`.", ())
+
+    build: Any = refused("`build` is not supported: build the image first and name it under `image`.")
+    container_name: Any = refused(
+        "`container_name` is not supported: names must alternate so that two colors can run side by side."
+    )
+    external_links: Any = refused(
+        "`external_links` is not supported: reach other stacks through their ports."
+    )
+    group_add: Any = refused("`group_add` is not supported: set the group with `user: name:group`.")
+    userns_mode: Any = refused("`userns_mode` is not supported: set it for the whole engine.")
+    ipc: Any = refused("`ipc` is not supported: instances of two colors must not share memory.")
+    uts: Any = refused("`uts` is not supported.")
+    runtime: Any = refused("`runtime` is not supported: set the engine's default runtime.")
+    gpus: Any = refused("`gpus` is not supported: pass the device under `devices`.")
+    device_cgroup_rules: Any = refused("`device_cgroup_rules` is not supported: use `devices`.")
+    credential_spec: Any = refused("`credential_spec` is not supported: it belongs to Windows containers.")
+    provider: Any = refused("`provider` is not supported: a service must have an image.")
+    models: Any = refused("`models` is not supported: a service must have an image.")
+    use_api_socket: Any = refused(
+        "`use_api_socket` is not supported: no service gets rights over the engine."
+    )
+    label_file: Any = refused("`label_file` is not supported: write the labels under `labels`.")
+    storage_opt: Any = refused("`storage_opt` is not supported: set it for the whole engine.")
+    post_start: Any = refused("`post_start` is not supported: run the hook from the image's entrypoint.")
+    pre_stop: Any = refused("`pre_stop` is not supported: bluegreen drains at the balancer before it stops.")
+    isolation: Any = refused("`isolation` is not supported: it belongs to Windows containers.")
+    networks: NameMap = unneeded(
+        "`networks` is not needed: each stack has one network in which services find each other by name."
+    )
+    annotations: Any = warned("`annotations` is ignored: use `labels`.")
+    attach: Any = unneeded("`attach` is not needed: see `bluegreen logs`.")
+    develop: Any = unneeded("`develop` is not needed for releases.")
+    pull_policy: Any = warned("`pull_policy` is ignored: an image is pulled when it is missing, then pinned.")
+    blkio_config: Any = warned("`blkio_config` is ignored.")
+    cpu_count: Any = warned("`cpu_count` is ignored: use `cpus`.")
+    cpu_percent: Any = warned("`cpu_percent` is ignored: use `cpus`.")
+    cpu_period: Any = warned("`cpu_period` is ignored: use `cpus`.")
+    cpu_quota: Any = warned("`cpu_quota` is ignored: use `cpus`.")
+    cpu_rt_period: Any = warned("`cpu_rt_period` is ignored.")
+    cpu_rt_runtime: Any = warned("`cpu_rt_runtime` is ignored.")
+    mem_swappiness: Any = warned("`mem_swappiness` is ignored: use `memswap_limit`.")
+    oom_kill_disable: Any = warned("`oom_kill_disable` is ignored: an instance without memory is replaced.")
+    oom_score_adj: Any = warned("`oom_score_adj` is ignored.")
+    dns_opt: Any = warned("`dns_opt` is ignored.")
+    driver_opts: Any = warned("`driver_opts` is ignored.")
+    cgroup: Any = warned("`cgroup` is ignored.")
+
+
+class VolumeKeys(Keys):
+    name: Word | None = key("Name on the engine; `<stack>_<volume>` when absent.")
+    external: Bool = key("The volume exists already, under its own name.", False)
+    driver: Any = warned("`driver` of a volume is ignored: create it first and set `external: true`.")
+    driver_opts: Any = warned(
+        "`driver_opts` of a volume is ignored: create it first and set `external: true`."
+    )
+    labels: Any = warned("`labels` of a volume is ignored.")
+
+
+class FileKeys(Keys):
+    """One entry of the top-level ``configs`` or ``secrets``."""
+
+    file: Word | None = key("The file, relative to the stack file.")
+    name: Any = warned("`name` is ignored.")
+    external: Any = refused("`external` is not supported: name a `file`.")
+    environment: Any = refused(
+        "`environment` is not supported: name a `file`, or use the service's environment."
+    )
+    content: Any = refused("`content` is not supported: name a `file`.")
+    driver: Any = refused("`driver` is not supported: name a `file`.")
+    template_driver: Any = refused("`template_driver` is not supported: name a `file`.")
+    labels: Any = warned("`labels` is ignored.")
+
+
+def _null_map(value: object) -> object:
+    """``data:`` with nothing below is how named volumes are declared."""
+    return {k: {} if v is None else v for k, v in value.items()} if isinstance(value, dict) else value
+
+
+class ComposeTop(Keys):
+    """Keys at the top level of a Compose file."""
+
+    name: Text | None = key("Name of the stack; the folder's name when absent.")
+    version: Any = unneeded("`version` is not needed: the keys say what is meant.")
+    services: dict[str, Any] = key("The services, by name.", {})
+    volumes: Annotated[dict[str, VolumeKeys], BeforeValidator(_null_map)] = key("Named volumes.", {})
+    configs: dict[str, FileKeys] = key("Config files.", {})
+    secrets: dict[str, FileKeys] = key("Secret files.", {})
+    networks: Any = unneeded("`networks` is not needed: each stack has one network of its own.")
+    include: Any = refused("`include` is not supported: pass the files with several -f.")
+    models: Any = refused("`models` is not supported.")
