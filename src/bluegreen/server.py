@@ -15,12 +15,14 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import structlog
 import uvicorn
+from pydantic import ValidationError
 
 import bluegreen
 from bluegreen.api.app import create_app
@@ -248,14 +250,31 @@ async def _answers(runtime: Runtime) -> bool:
 
 
 def _open(group: str, name: str, options: Mapping[str, object]) -> Any:
-    """Return the context manager of the driver ``name``, found by entry point."""
+    """Return the context manager of the driver ``name``, found by entry point.
+
+    A driver is a package with a pydantic class ``Options`` and the opening function that its entry
+    point names. Raises ``UserError`` (``bad_setting``) with the full path of every bad option.
+    """
     for entry in entry_points(group=f"bluegreen.{group}", name=name):
-        return entry.load()(options)
+        chosen = {key: value for key, value in options.items() if value is not None}
+        try:
+            return entry.load()(import_module(entry.module).Options(**chosen))
+        except ValidationError as error:
+            raise UserError(
+                f"the options of the driver {name} are not valid",
+                code="bad_setting",
+                evidence=tuple((f"{name}.{_path(e['loc'])}", str(e["msg"])) for e in error.errors()),
+                hint="The settings are described in docs/reference/settings.md.",
+            ) from error
     raise Permanent(
         f"the driver {name} ({group}) is not installed",
         code="driver_missing",
         hint="Reinstall bluegreen, or install the package that brings the driver.",
     )
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, location))
 
 
 def _configure_logging(level: str) -> None:

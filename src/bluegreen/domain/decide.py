@@ -14,7 +14,7 @@ from bluegreen.domain import reasons
 from bluegreen.domain.facts import Facts, PoolView
 from bluegreen.domain.health import Verdict
 from bluegreen.domain.naming import PoolId
-from bluegreen.domain.rollout import AFTER_TRAFFIC, BEFORE_TRAFFIC, Happened, Kind, Phase, Reason, Rollout
+from bluegreen.domain.rollout import AFTER_TRAFFIC, Happened, Kind, Phase, Reason, Rollout
 from bluegreen.domain.routing import ServerHealth
 from bluegreen.domain.steps import Admit, Prepare, SetWeights, StartPool, Step, StopPool
 
@@ -237,10 +237,12 @@ def _sickness(rollout: Rollout, target: PoolView, now: float) -> Reason | None:
 
 
 def _crash(rollout: Rollout, facts: Facts) -> Record | None:
-    """Return the failure of a new release that ended by itself; only before traffic moved."""
-    if rollout.phase not in BEFORE_TRAFFIC or not rollout.starts_target:
+    """Return the failure of a new release that ended by itself, or can never take traffic."""
+    if not rollout.starts_target:
         return None
     for one in facts.target.instances:
+        if rollout.routes and one.instance.running and one.instance.port is None:
+            return Record(Happened.FAILED, reasons.no_port(one))
         if one.crashed:
             return Record(Happened.FAILED, reasons.crashed(one))
         if one.instance.restarts > rollout.policy.max_restarts:

@@ -57,6 +57,16 @@ def not_healthy(pool: PoolView, now: float) -> Reason:
     )
 
 
+def no_port(facts: InstanceFacts) -> Reason:
+    service = facts.instance.service
+    return Reason(
+        code="no_port",
+        message=f"{service} is behind the balancer but no port is known on which it answers",
+        evidence=seen(facts),
+        hint=f"Add `expose: ['3000']` to {service}, or EXPOSE the port in its image.",
+    )
+
+
 def balancer_disagrees(pool: PoolView) -> Reason:
     down = [i for i in pool.instances if not i.up]
     return Reason(

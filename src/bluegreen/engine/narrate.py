@@ -8,6 +8,13 @@ from __future__ import annotations
 from bluegreen.domain.events import Event
 from bluegreen.domain.rollout import Happened, Kind, Phase, Reason, Rollout
 
+_WITHOUT_TRAFFIC = {
+    Happened.PROVED: "{target}: healthy",
+    Happened.SHIFTED: "{target} runs; no route leads to it",
+    Happened.SETTLED: "{target}: release {release} is up",
+    Happened.CLOSED: "{target}: done",
+}
+
 _SENTENCES = {
     Happened.PREPARED: "{target}: release {release} is ready to start",
     Happened.STARTED: "{target}: {replicas} instance(s) run; proving them",
@@ -37,7 +44,8 @@ def began(rollout: Rollout, now: float) -> Event:
 def happened(rollout: Rollout, what: Happened, now: float) -> Event:
     """Return the event for ``what`` after it was applied to ``rollout``."""
     reason = rollout.reason.message if rollout.reason is not None else ""
-    message = _SENTENCES[what].format(
+    sentences = _SENTENCES if rollout.routes else _SENTENCES | _WITHOUT_TRAFFIC
+    message = sentences[what].format(
         target=short(rollout.target),
         source=short(rollout.source) if rollout.source is not None else "the old color",
         release=rollout.release,

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
-from bluegreen.domain.errors import BluegreenError, OutcomeUnknown, UserError
+from bluegreen.domain.errors import BluegreenError, OutcomeUnknown
 from bluegreen.domain.instance import InstanceSpec
 from bluegreen.domain.naming import Color, PoolId, color_of, service_of
 from bluegreen.domain.release import Release, instance_spec
@@ -72,7 +72,7 @@ class Performer:
         )
         if known is not None:
             return known
-        release = Release(
+        return Release(
             stack=rollout.stack,
             service=rollout.service,
             number=rollout.release,
@@ -82,9 +82,6 @@ class Performer:
             created_at=self._clock.now(),
             ports=prepared.ports,
         )
-        if rollout.routes and runnable(release).port is None:
-            raise _no_port(spec)
-        return release
 
     async def start(self, release: Release, color: Color, index: int) -> None:
         instance = self._instance(release, color, index)
@@ -142,14 +139,6 @@ def aliases(stack: StackSpec, service: str, color: Color) -> tuple[str, ...]:
     """Return the names under which the rest of the stack finds an instance of ``service``."""
     linked = (link.alias for spec in stack.services for link in spec.links if link.service == service)
     return tuple(dict.fromkeys((service, f"{service}-{color}", *linked)))
-
-
-def _no_port(spec: ServiceSpec) -> UserError:
-    return UserError(
-        f"{spec.name} is behind the balancer but no port is known on which it answers",
-        code="no_port",
-        hint=f"Add `expose: ['3000']` to {spec.name}, or EXPOSE the port in its image.",
-    )
 
 
 async def _together(calls: Iterable[Awaitable[None]]) -> None:

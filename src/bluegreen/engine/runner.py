@@ -95,6 +95,8 @@ class Runner:
         ``None`` means: only an event, or nothing (the rollout is final). ``interrupt`` cuts short a
         step that comes before traffic moved, so that an abort need not wait for a pull.
         """
+        if draft.decided:
+            await self._flush(draft)  # a person's request may have ended the rollout
         while not draft.rollout.final:
             facts = await self._observer.facts(draft.rollout)
             decision = await self._decide(draft, facts)

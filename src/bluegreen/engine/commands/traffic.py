@@ -178,7 +178,7 @@ async def _go_back(engine: Engine, stack: str, pool: PoolId) -> Rollout | None:
 async def _close_bakes(engine: Engine, stack: str, keys: tuple[RouteId, ...]) -> None:
     """End the watch of a settled switch on these routes; refuse while anything else moves them."""
     for active in engine.rollouts():
-        if active.stack != stack or not set(keys) & set(active.routes):
+        if active.final or active.stack != stack or not set(keys) & set(active.routes):
             continue
         if active.phase is not Phase.BAKING or not active.settled or active.retire_source:
             raise in_progress(active)
