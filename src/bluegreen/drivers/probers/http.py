@@ -1,0 +1,156 @@
+"""Our own health probe: one connection, one question, one verdict, nothing shared with the last one.
+
+Called by the engine, every 50 ms while a release is being proved and once more right before a
+switch, so it costs no more than the connection: no session, no pool, no redirects, no proxies, no
+cookies.
+
+Rule: a failure says something of the target. Whatever went wrong on our side is ``UNKNOWN``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bluegreen.domain.check import CheckKind, HealthCheck
+from bluegreen.domain.health import Outcome, ProbeResult
+from bluegreen.drivers.probers.exchange import BrokenError, Exchange
+from bluegreen.ports.prober import Prober
+
+_OUR_FAULT = frozenset(
+    {
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+        errno.ENOBUFS,
+        errno.EADDRNOTAVAIL,  # no free port for our end
+        errno.EPERM,  # a firewall of this machine
+        errno.EACCES,
+        errno.EAFNOSUPPORT,
+    }
+)
+
+_STALL = 0.25
+"""Seconds by which a timeout may fire late before it says more of us than of the target."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    outcome: Outcome
+    status: int | None = None
+    body: str = ""
+    error: str = ""
+
+
+class _LateError(Exception):
+    """The deadline passed. The text says what had not happened by then."""
+
+
+class HttpProber:
+    """See :class:`bluegreen.ports.prober.Prober`. ``now`` gives UNIX seconds."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+
+    async def probe(self, host: str, port: int, check: HealthCheck) -> ProbeResult:
+        at, begun = self._now(), time.perf_counter()
+        port = check.port or port
+        finding = await _look(host, port, check)
+        return ProbeResult(
+            outcome=finding.outcome,
+            url=_url(host, port, check),
+            at=at,
+            elapsed=time.perf_counter() - begun,
+            status=finding.status,
+            body=finding.body,
+            error=finding.error,
+        )
+
+
+async def _look(host: str, port: int, check: HealthCheck) -> _Finding:
+    if check.kind is CheckKind.NONE:
+        return _Finding(Outcome.PASS)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + check.timeout
+    try:
+        return await _ask(host, port, check, deadline)
+    except BrokenError as error:
+        return _Finding(Outcome.FAIL, error=str(error))
+    except _LateError as error:
+        return _timed_out(check.timeout, str(error), loop.time() - deadline)
+    except OSError as error:
+        return _refused(error)
+    except Exception as error:  # "never raises": a probe that cannot be made says nothing of the target
+        return _Finding(Outcome.UNKNOWN, error=f"the probe itself failed: {type(error).__name__}: {error}")
+
+
+async def _ask(host: str, port: int, check: HealthCheck, deadline: float) -> _Finding:
+    reader, writer = await _connect(host, port, deadline)
+    try:
+        if check.kind is CheckKind.TCP:
+            return _Finding(Outcome.PASS)
+        exchange = Exchange(reader, writer)
+        try:
+            answer = await exchange.ask(check, _authority(host, port), deadline)
+        except TimeoutError as error:
+            raise _late(error, exchange.progress) from error
+    finally:
+        # Nothing of ours is worth waiting for: no lingering, and no close that can hang.
+        writer.transport.abort()
+    lowest, highest = check.expect
+    outcome = Outcome.PASS if lowest <= answer.status <= highest else Outcome.FAIL
+    return _Finding(outcome, status=answer.status, body=answer.body)
+
+
+async def _connect(
+    host: str, port: int, deadline: float
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    try:
+        async with asyncio.timeout_at(deadline):
+            reader, writer = await asyncio.open_connection(host, port)
+    except TimeoutError as error:
+        raise _late(error, "while connecting") from error
+    if writer.get_extra_info("sockname") == writer.get_extra_info("peername"):
+        # TCP lets a connection to a free port in the range of our own ports find itself.
+        writer.transport.abort()
+        raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+    return reader, writer
+
+
+def _late(error: TimeoutError, progress: str) -> Exception:
+    """The kernel gives up under the same name; then it is an error of the connection like any other."""
+    return error if error.errno else _LateError(progress)
+
+
+def _timed_out(timeout: float, progress: str, late_by: float) -> _Finding:
+    if late_by > _STALL:
+        # Suspended, stopped, or blocked: the answer may have been waiting for us all the while.
+        return _Finding(
+            Outcome.UNKNOWN, error=f"the probe itself was held up and looked {late_by:.1f} s too late"
+        )
+    return _Finding(Outcome.FAIL, error=f"timed out after {timeout:g} s {progress}")
+
+
+def _refused(error: OSError) -> _Finding:
+    if isinstance(error, socket.gaierror):
+        return _Finding(Outcome.UNKNOWN, error=f"the name was not found: {error.strerror or error}")
+    text = os.strerror(error.errno) if error.errno else str(error)
+    outcome = Outcome.UNKNOWN if error.errno in _OUR_FAULT else Outcome.FAIL
+    return _Finding(outcome, error=text[:1].lower() + text[1:])
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _url(host: str, port: int, check: HealthCheck) -> str:
+    place = _authority(host, port)
+    return f"http://{place}{check.path}" if check.kind is CheckKind.HTTP else f"tcp://{place}"
+
+
+_: type[Prober] = HttpProber

@@ -1,0 +1,166 @@
+"""What every prober must do, as a test suite.
+
+Derive from :class:`ProberContract` in a test module, implement :meth:`~ProberContract.stage`, and
+pytest runs the suite against your driver. Rule: the suite speaks only the vocabulary of
+:mod:`bluegreen.ports.prober`; the targets are the :class:`Stage`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from typing import Protocol
+
+from bluegreen.domain.check import CheckKind, HealthCheck
+from bluegreen.domain.health import Outcome
+from bluegreen.ports.prober import Prober
+
+CHECK = HealthCheck(path="/ping", timeout=5.0)
+HASTY = replace(CHECK, timeout=0.1)
+TCP = HealthCheck(kind=CheckKind.TCP, timeout=5.0)
+
+Address = tuple[str, int]
+
+
+class Stage(Protocol):
+    """A prober and things to probe. Ends all it started when its context ends."""
+
+    prober: Prober
+
+    async def serving(self, *statuses: int, body: str = "") -> Address:
+        """Start a target that answers each status once, then always the last one."""
+        ...
+
+    async def silent(self) -> Address:
+        """Start a target that accepts connections and never answers."""
+        ...
+
+    async def absent(self) -> Address:
+        """Return an address at which nothing listens."""
+        ...
+
+    def blinded(self) -> AbstractAsyncContextManager[None]:
+        """Let every probe fail by the prober's own fault inside the context."""
+        ...
+
+
+class ProberContract:
+    """See the module."""
+
+    def stage(self) -> AbstractAsyncContextManager[Stage]:
+        raise NotImplementedError
+
+    def run(self, scenario: Callable[[Stage], Awaitable[None]]) -> None:
+        async def main() -> None:
+            async with asyncio.timeout(60), self.stage() as stage:
+                await scenario(stage)
+
+        asyncio.run(main())
+
+    def test_a_status_in_the_range_passes_and_any_other_fails(self) -> None:
+        async def scenario(stage: Stage) -> None:
+            statuses = (200, 399, 400, 503)
+            expected = (Outcome.PASS, Outcome.PASS, Outcome.FAIL, Outcome.FAIL)
+            for status, outcome in zip(statuses, expected, strict=True):
+                result = await stage.prober.probe(*await stage.serving(status), CHECK)
+                assert (result.outcome, result.status, result.error) == (outcome, status, "")
+
+        self.run(scenario)
+
+    def test_the_range_is_the_checks(self) -> None:
+        async def scenario(stage: Stage) -> None:
+            for expect, outcome in (((404, 404), Outcome.PASS), ((200, 403), Outcome.FAIL)):
+                check = replace(CHECK, expect=expect)
+                result = await stage.prober.probe(*await stage.serving(404), check)
+                assert result.outcome is outcome
+
+        self.run(scenario)
+
+    def test_every_probe_looks_anew(self) -> None:
+        async def scenario(stage: Stage) -> None:
+            address = await stage.serving(503, 200, 500)
+            seen = [(await stage.prober.probe(*address, CHECK)).status for _ in range(4)]
+            assert seen == [503, 200, 500, 500]
+
+        self.run(scenario)
+
+    def test_a_result_says_where_when_and_what(self) -> None:
+        async def scenario(stage: Stage) -> None:
+            host, port = await stage.serving(503, body="the database is away " + "x" * 500)
+            first = await stage.prober.probe(host, port, CHECK)
+            second = await stage.prober.probe(host, port, CHECK)
+            assert first.url == f"http://{host}:{port}/ping"
+            assert 0 < first.at <= second.at
+            assert first.elapsed >= 0
+            assert first.body.startswith("the database is away")
+            assert len(first.body) == 200
+            assert "503" in first.describe()
+
+        self.run(scenario)
+
+    def test_a_refused_connection_fails(self) -> None:
+        async def scenario(stage: Stage) -> None:
+            address = await stage.absent()
+            for check in (CHECK, TCP):
+                result = await stage.prober.probe(*address, check)
+                assert (result.outcome, result.error) == (Outcome.FAIL, "connection refused")
+                assert result.status is None
+
+        self.run(scenario)
+
+    def test_no_answer_in_time_fails(self) -> None:
+        async def scenario(stage: Stage) -> None:
+            result = await stage.prober.probe(*await stage.silent(), HASTY)
+            assert result.outcome is Outcome.FAIL
+            assert result.error.startswith("timed out after 0.1 s")
+
+        self.run(scenario)
+
+    def test_a_tcp_check_asks_for_a_connection_only(self) -> None:
+        async def scenario(stage: Stage) -> None:
+            host, port = await stage.silent()
+            result = await stage.prober.probe(host, port, TCP)
+            assert (result.outcome, result.error, result.status) == (Outcome.PASS, "", None)
+            assert result.url == f"tcp://{host}:{port}"
+
+        self.run(scenario)
+
+    def test_no_check_always_passes(self) -> None:
+        async def scenario(stage: Stage) -> None:
+            result = await stage.prober.probe(*await stage.absent(), HealthCheck(kind=CheckKind.NONE))
+            assert result.outcome is Outcome.PASS
+
+        self.run(scenario)
+
+    def test_the_checks_own_port_is_asked(self) -> None:
+        async def scenario(stage: Stage) -> None:
+            host, port = await stage.serving(200)
+            _, traffic = await stage.absent()
+            result = await stage.prober.probe(host, traffic, replace(CHECK, port=port))
+            assert result.outcome is Outcome.PASS
+            assert f":{port}/" in result.url
+
+        self.run(scenario)
+
+    def test_its_own_fault_says_nothing_of_the_target(self) -> None:
+        async def scenario(stage: Stage) -> None:
+            address = await stage.serving(200)
+            async with stage.blinded():
+                for check in (CHECK, TCP):
+                    result = await stage.prober.probe(*address, check)
+                    assert result.outcome is Outcome.UNKNOWN
+                    assert result.error
+            assert (await stage.prober.probe(*address, CHECK)).outcome is Outcome.PASS
+
+        self.run(scenario)
+
+    def test_many_at_once_do_not_mix(self) -> None:
+        async def scenario(stage: Stage) -> None:
+            wanted = [200 + index for index in range(20)]
+            addresses = [await stage.serving(status) for status in wanted]
+            results = await asyncio.gather(*(stage.prober.probe(*address, CHECK) for address in addresses))
+            assert [result.status for result in results] == wanted
+
+        self.run(scenario)

@@ -1,0 +1,81 @@
+"""The real prober keeps the contract, on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+
+from bluegreen.drivers.probers.http import HttpProber
+from bluegreen.ports.prober import Prober
+from bluegreen.testing.prober_contract import Address, ProberContract, Stage
+
+
+class RealStage:
+    """Targets are servers of this process, on ports that the system picks."""
+
+    def __init__(self, started: AsyncExitStack) -> None:
+        self.prober: Prober = HttpProber()
+        self._started = started
+
+    async def serving(self, *statuses: int, body: str = "") -> Address:
+        answers = list(statuses)
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            status = answers.pop(0) if len(answers) > 1 else answers[0]
+            head = f"HTTP/1.1 {status} Test\r\nContent-Length: {len(body)}\r\n\r\n"
+            writer.write((head + body).encode())
+            await writer.drain()
+
+        return await self._listen(serve)
+
+    async def silent(self) -> Address:
+        async def serve(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+
+        return await self._listen(serve)
+
+    async def absent(self) -> Address:
+        # Bound and never listening: refused, and nobody else can get the port meanwhile.
+        bound = self._started.enter_context(socket.socket())
+        bound.bind(("127.0.0.1", 0))
+        return "127.0.0.1", bound.getsockname()[1]
+
+    @asynccontextmanager
+    async def blinded(self) -> AsyncIterator[None]:
+        """Run out of file descriptors: whoever asks for one now is refused by the kernel."""
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        lowest_free = os.dup(0)
+        os.close(lowest_free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+    async def _listen(
+        self, serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+    ) -> Address:
+        async def closing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                await serve(reader, writer)
+            finally:
+                writer.close()
+
+        server = await self._started.enter_async_context(await asyncio.start_server(closing, "127.0.0.1", 0))
+        return "127.0.0.1", server.sockets[0].getsockname()[1]
+
+
+@asynccontextmanager
+async def _stage() -> AsyncIterator[Stage]:
+    async with AsyncExitStack() as started:
+        yield RealStage(started)
+
+
+class TestHttpProber(ProberContract):
+    def stage(self) -> AbstractAsyncContextManager[Stage]:
+        return _stage()
