@@ -6,6 +6,7 @@ Found by the composition root through the entry point ``bluegreen.runtimes`` / `
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -40,9 +41,9 @@ async def open_runtime(options: Options) -> AsyncIterator[ProcessRuntime]:
     """
     with _folder(options.state_dir):
         logs = Logs(options.state_dir / "logs")
-        runtime = ProcessRuntime(
-            Store(options.state_dir / "instances"), ControlGroups(), logs, host_capacity()
-        )
+        owner = hashlib.sha256(bytes(options.state_dir.resolve())).hexdigest()[:12]
+        store, groups = Store(options.state_dir / "instances"), ControlGroups(owner)
+        runtime = ProcessRuntime(store, groups, logs, host_capacity())
         try:
             await runtime.adopt()
             yield runtime

@@ -49,10 +49,15 @@ def find_hierarchies(mountinfo: str) -> dict[str, Hierarchy]:
 
 
 class ControlGroups:
-    """Makes, reads and removes the groups of instances. Its methods block: call them in a thread."""
+    """Makes, reads and removes the groups of instances. Its methods block: call them in a thread.
 
-    def __init__(self, hierarchies: Mapping[str, Hierarchy] | None = None) -> None:
+    ``owner`` is part of every group's name: several controllers may share a machine, and each may
+    only touch its own groups.
+    """
+
+    def __init__(self, owner: str, hierarchies: Mapping[str, Hierarchy] | None = None) -> None:
         given = find_hierarchies(MOUNTS.read_text()) if hierarchies is None else hierarchies
+        self._owner = owner
         self._hierarchies = dict(given)
 
     def check(self, service: str, limits: Limits) -> None:
@@ -76,7 +81,7 @@ class ControlGroups:
         self.check(name, limits)
         self.remove(name)
         for setting in settings(limits):
-            group = self._parent(setting.controller) / name
+            group = self._parent(setting.controller) / self._group(name)
             try:
                 group.mkdir(exist_ok=True)
                 if setting.controller == "cpuset":
@@ -125,7 +130,10 @@ class ControlGroups:
 
     def _groups(self, name: str) -> list[Path]:
         roots = {h.root for h in self._hierarchies.values()}
-        return [group for root in sorted(roots) if (group := root / PARENT / name).is_dir()]
+        return [group for root in sorted(roots) if (group := root / PARENT / self._group(name)).is_dir()]
+
+    def _group(self, name: str) -> str:
+        return f"{name}.{self._owner}"
 
     def _version(self, group: Path) -> int:
         return next(h.version for h in self._hierarchies.values() if group.parent.parent == h.root)

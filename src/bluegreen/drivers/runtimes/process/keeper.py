@@ -171,6 +171,8 @@ class Keeper:
         """
         spec, house = self.record.spec, self._house
         port = house.port_for(self.record)
+        # Reserved from here on: another keeper may be choosing while this one waits for the disk.
+        self.record = replace(self.record, port=port)
         launch = self.launch(port)
         try:
             await asyncio.to_thread(house.groups.create, self.name, spec.spec.limits)
