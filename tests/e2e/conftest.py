@@ -1,0 +1,33 @@
+"""The runtimes on which every end-to-end promise is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import images
+from tests.support.house import House
+
+if TYPE_CHECKING:
+    from tests.support.docker_engine import DockerEngine
+
+Build = Callable[[], AbstractAsyncContextManager[House]]
+
+
+@pytest.fixture(scope="session")
+def stocked(docker_engine: DockerEngine) -> DockerEngine:
+    """The session's Docker Engine with every image of the sample application."""
+    images.load(docker_engine)
+    return docker_engine
+
+
+@pytest.fixture(params=["process", "docker"])
+def build(request: pytest.FixtureRequest) -> Build:
+    """Return what builds a house on the runtime of the test's parameter."""
+    if request.param == "process":
+        return House.standing
+    engine: DockerEngine = request.getfixturevalue("stocked")
+    return lambda: House.standing("docker", engine.url)
