@@ -61,9 +61,9 @@ class ProcessHarness(RuntimeHarness):
         controller = subprocess.Popen(
             [sys.executable, script, self.state_dir], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
+        assert controller.stdin is not None
+        assert controller.stdout is not None
         try:
-            assert controller.stdin is not None
-            assert controller.stdout is not None
             controller.stdin.write(TypeAdapter(InstanceSpec).dump_json(wanted))
             controller.stdin.close()
             assert controller.stdout.readline() == b"open\n"

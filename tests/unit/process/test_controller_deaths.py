@@ -83,23 +83,27 @@ class TestDeathOfTheController(ProcessHarness):
     def test_a_process_that_is_not_on_record_never_begins(self, tmp_path: Path) -> None:
         for word, begins in (("go\n", True), ("", False)):
             marker = tmp_path / f"began{begins}"
-            gatekeeper = subprocess.Popen(
-                [sys.executable, SUPPORT / "gatekeeper.py", marker],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            assert gatekeeper.stdin is not None
-            assert gatekeeper.stdout is not None
-            waiting = int(gatekeeper.stdout.readline())
-            if begins:
-                gatekeeper.stdin.write(word)
-                gatekeeper.stdin.flush()
-                gatekeeper.wait(10)
-            gatekeeper.kill()
-            gatekeeper.communicate()
-            asyncio.run(until(lambda pid=waiting: not is_alive(pid)))
+            self.gatekeeper(marker, word)
             assert marker.exists() is begins
+
+    def gatekeeper(self, marker: Path, word: str) -> None:
+        """Have a process wait at the gate, say ``word``, kill its controller, wait for its end."""
+        controller = subprocess.Popen(
+            [sys.executable, SUPPORT / "gatekeeper.py", marker],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert controller.stdin is not None
+        assert controller.stdout is not None
+        pid = int(controller.stdout.readline())
+        if word:
+            controller.stdin.write(word)
+            controller.stdin.flush()
+            controller.wait(10)
+        controller.kill()
+        controller.communicate()
+        asyncio.run(until(lambda: not is_alive(pid)))
 
     def test_a_second_controller_on_the_same_folder_is_refused(self) -> None:
         async def scenario(runtime: Runtime) -> None:

@@ -71,6 +71,7 @@ def _spawn(launch: Launch) -> tuple[ProcessId, int]:
                     (os.POSIX_SPAWN_DUP2, waiting, 0),
                     (os.POSIX_SPAWN_DUP2, output, 1),
                     (os.POSIX_SPAWN_DUP2, output, 2),
+                    *((os.POSIX_SPAWN_CLOSE, fd) for fd in _inherited()),
                 ],
                 setsid=True,
                 setsigmask=(),
@@ -88,6 +89,19 @@ def _spawn(launch: Launch) -> tuple[ProcessId, int]:
     # Nobody else reaps our children, so that even a child that died at once is still a zombie.
     assert process is not None
     return process, gate
+
+
+def _inherited() -> list[int]:
+    """Return the descriptors that whoever started the controller left open for its children.
+
+    An instance outlives the controller: a pipe it held open would keep its reader waiting forever.
+    """
+    found = []
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        with suppress(OSError):
+            if fd > 2 and os.get_inheritable(fd):
+                found.append(fd)
+    return found
 
 
 def cannot_start(what: str, error: OSError) -> BluegreenError:
