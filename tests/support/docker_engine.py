@@ -108,6 +108,7 @@ class DockerEngine:
 
     def start(self) -> None:
         """Start dockerd (again) and wait until it answers."""
+        self._forget_containerd()
         with (self.folder / "dockerd.log").open("ab") as log:
             process = subprocess.Popen(
                 self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -197,13 +198,18 @@ class DockerEngine:
             os.kill(self.pid, number)
 
     def _alive(self) -> bool:
-        if self.pid is None:
-            return False
-        try:
-            process = psutil.Process(self.pid)
-            return process.name() == "dockerd" and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
+        return self.pid is not None and _runs(self.pid, "dockerd")
+
+    def _forget_containerd(self) -> None:
+        """Drop the pid file of a containerd that died with its dockerd.
+
+        Where process 1 is slow to reap, the dead one still counts as alive: dockerd would wait for it.
+        """
+        pid_file = self.folder / "exec" / "containerd" / "containerd.pid"
+        if pid_file.exists():
+            pid = int(pid_file.read_text())
+            _until(lambda: not _runs(pid, "containerd"), STOP_DEADLINE, f"containerd {pid} does not end")
+            pid_file.unlink()
 
     def _gone(self) -> None:
         _until(lambda: not self._alive(), STOP_DEADLINE, f"dockerd {self.pid} does not end")
@@ -251,6 +257,14 @@ class DockerEngine:
             if any(ours):
                 _run("ip", "link", "delete", link["ifname"])
         _forward("-D", self.subnet)
+
+
+def _runs(pid: int, name: str) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return process.name() == name and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _is_dockers(process: psutil.Process) -> bool:

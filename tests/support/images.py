@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -52,15 +52,15 @@ class Engine(Protocol):
     def docker(self, *arguments: str, stdin: bytes | None = None) -> str: ...
 
 
-def load(engine: Engine) -> None:
-    """Put the base, the sample application in all variants, and ``mongo:latest`` into ``engine``."""
+def load(engine: Engine, tags: Iterable[str] = VARIANTS) -> None:
+    """Put the base, the sample application in its variants, and ``mongo:latest`` into ``engine``."""
     engine.docker("import", str(base_tarball()), BASE)
     sample = (SAMPLE / "app.py", SAMPLE / "db.py")
     layer = "COPY app.py db.py /srv/\nENV HOST=0.0.0.0\n"
     build(engine, "bluegreen-test-sample:1", f"FROM {BASE}\n{layer}", *sample)
     service = 'EXPOSE 3000\nCMD ["python3", "/srv/app.py"]\n'
     build(engine, "bluegreen-test-app:1", f"FROM bluegreen-test-sample:1\n{service}")
-    for tag in VARIANTS:
+    for tag in tags:
         variant(engine, tag)
     database = 'EXPOSE 27017\nCMD ["python3", "/srv/db.py"]\n'
     build(engine, "mongo:latest", f"FROM bluegreen-test-sample:1\n{database}")

@@ -63,7 +63,7 @@ def _stored(auths: dict[str, Any], key: str) -> dict[str, str] | None:
     if entry.get("identitytoken"):
         return {"identitytoken": entry["identitytoken"]}
     if entry.get("auth"):
-        user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
+        user, _, password = base64.b64decode(entry["auth"], validate=True).decode().partition(":")
         return {"username": user, "password": password.rstrip("\0")}
     if entry.get("username"):
         return {"username": entry["username"], "password": entry.get("password", "")}

@@ -27,7 +27,16 @@ class Rule:
     hint: str
 
 
+INVALID_NAME = Rule(
+    r"invalid reference format|invalid repository name|must be lowercase",
+    UserError,
+    "image_name_invalid",
+    "this is no valid name of an image",
+    "Write it as `repository:tag`, in lower case.",
+)
+
 DAEMON_RULES = (
+    INVALID_NAME,
     Rule(
         r"port is already allocated|address already in use",
         UserError,
@@ -86,14 +95,7 @@ DAEMON_RULES = (
         "Build or pull it (`docker build -t NAME .`, `docker pull NAME`), or check the name.",
     ),
     Rule(
-        r"invalid reference format|invalid repository name|must be lowercase",
-        UserError,
-        "image_name_invalid",
-        "this is no valid name of an image",
-        "Write it as `repository:tag`, in lower case.",
-    ),
-    Rule(
-        r"bind source path does not exist|not a directory: unknown|invalid mount|mount path must be absolute",
+        r"bind source path does not exist|error mounting|not a directory: unknown|invalid mount|volume name",
         UserError,
         "mount_refused",
         "one of its volumes cannot be mounted",
@@ -107,7 +109,7 @@ DAEMON_RULES = (
         "Correct `devices`.",
     ),
     Rule(
-        r"OCI runtime|failed to create shim|runc",
+        r"OCI runtime|failed to create shim|runc|unable to find user|Cannot mkdir",
         UserError,
         "start_failed",
         "the container runtime could not start it",
@@ -116,6 +118,7 @@ DAEMON_RULES = (
 )
 
 PULL_RULES = (
+    INVALID_NAME,
     Rule(
         r"no matching manifest for (?P<what>\S+)",
         UserError,
