@@ -84,7 +84,8 @@ class FakeWorld:
 
     def vanish(self, name: str) -> None:
         """Somebody else removed the instance, behind the controller's back."""
-        self._end(name, KILLED)
+        if self.instances[name].running:
+            self._end(name, KILLED)
         self._forget(name)
 
     def fail(self, method: str, error: BluegreenError, *, nth: int = 1, after: bool = False) -> None:
