@@ -22,7 +22,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -141,6 +141,8 @@ class DockerEngine:
                 self.kill()
         self._end_orphans()
         self._unmount()
+        self._delete_cgroups()
+        self._delete_shim_sockets()
         self._delete_bridges()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -164,6 +166,7 @@ class DockerEngine:
             *("--config-file", str(self.folder / "daemon.json")),
             *("--bridge", self.bridge),
             *("--default-address-pool", f"base={self.subnet},size={self.network_prefix}"),
+            *("--cgroup-parent", f"/{self.bridge}"),
             *("--containerd-namespace", self.bridge),
             *("--containerd-plugins-namespace", f"{self.bridge}p"),
             "--iptables=false",
@@ -249,6 +252,18 @@ class DockerEngine:
         for mount in reversed(mounts):
             if mount.startswith(f"{self.folder}/"):
                 _run("umount", "--lazy", mount)
+
+    def _delete_cgroups(self) -> None:
+        """Containers that died without a dockerd leave theirs; all are below one of our own."""
+        for top in Path("/sys/fs/cgroup").glob(f"*/{self.bridge}"):
+            for group, _, _ in os.walk(top, topdown=False):
+                with suppress(OSError):
+                    Path(group).rmdir()
+
+    def _delete_shim_sockets(self) -> None:
+        """A shim that was killed leaves its socket outside of our folder; its file says where."""
+        for address in self.folder.glob("exec/containerd/daemon/*/*/*/address"):
+            Path(address.read_text().removeprefix("unix://")).unlink(missing_ok=True)
 
     def _delete_bridges(self) -> None:
         listed = subprocess.run(["ip", "-json", "-4", "addr"], capture_output=True, check=True, timeout=10)

@@ -44,7 +44,8 @@ class Stage:
                 await runtime.remove(instance.name)
 
     def instance(self, index: int = 1, *, service: str = "web", **fields: Any) -> InstanceSpec:
-        spec = ServiceSpec(**({"name": service, "image": f"{APP}:0.0.1", "stop_grace": 1.0} | fields))
+        defaults: dict[str, Any] = {"name": service, "image": f"{APP}:0.0.1", "stop_grace": 1.0}
+        spec = ServiceSpec(**(defaults | fields))
         return InstanceSpec(
             name=instance_name(self.stack, service, 1, index),
             stack=self.stack,

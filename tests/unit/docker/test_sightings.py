@@ -1,0 +1,78 @@
+"""What was seen of a container is believed only while events prove it."""
+
+from __future__ import annotations
+
+from bluegreen.domain.instance import Instance, InstanceState
+from bluegreen.drivers.runtimes.docker.sightings import Sightings
+
+WEB = Instance(
+    name="shop-web-r1-1",
+    stack="shop",
+    service="web",
+    release=1,
+    index=1,
+    color=None,
+    config_hash="abc",
+    state=InstanceState.RUNNING,
+)
+
+
+def see(sightings: Sightings) -> None:
+    sightings.keep("c1", sightings.asking("c1"), "running", WEB)
+
+
+def test_without_an_event_stream_nothing_is_believed() -> None:
+    sightings = Sightings()
+    see(sightings)
+    with sightings.connected(), sightings.caught_up():
+        assert sightings.recall("c1", "running") is None
+
+
+def test_with_a_reader_that_waits_it_is_believed_in_that_state_only() -> None:
+    sightings = Sightings()
+    with sightings.connected():
+        see(sightings)
+        assert sightings.recall("c1", "running") is None, "the reader has events before it"
+        with sightings.caught_up():
+            assert sightings.recall("c1", "running") == WEB
+            assert sightings.recall("c1", "exited") is None
+            assert sightings.recall("c2", "running") is None
+
+
+def test_an_event_during_the_inspection_makes_it_worthless() -> None:
+    sightings = Sightings()
+    with sightings.connected(), sightings.caught_up():
+        token = sightings.asking("c1")
+        sightings.doubt("c1")
+        sightings.keep("c1", token, "running", WEB)
+        assert sightings.recall("c1", "running") is None
+
+
+def test_of_two_inspections_only_the_later_one_counts() -> None:
+    sightings = Sightings()
+    with sightings.connected(), sightings.caught_up():
+        earlier = sightings.asking("c1")
+        sightings.doubt("c1")
+        later = sightings.asking("c1")
+        sightings.keep("c1", earlier, "running", WEB)
+        assert sightings.recall("c1", "running") is None
+        sightings.keep("c1", later, "running", WEB)
+        assert sightings.recall("c1", "running") == WEB
+
+
+def test_a_lost_stream_ends_all_belief() -> None:
+    sightings = Sightings()
+    with sightings.connected():
+        see(sightings)
+    with sightings.connected(), sightings.caught_up():
+        assert sightings.recall("c1", "running") is None
+
+
+def test_the_owner_is_known_until_the_container_is_forgotten() -> None:
+    sightings = Sightings()
+    see(sightings)
+    assert sightings.owners["c1"] == ("shop", "web", "shop-web-r1-1")
+    sightings.doubt("c1")
+    assert "c1" in sightings.owners
+    sightings.forget("c1")
+    assert "c1" not in sightings.owners
