@@ -1,0 +1,56 @@
+# `make demo` shows what bluegreen does, `make test` proves it. Both work on a bare Debian 12 as root.
+
+SHELL := /bin/bash
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+CODE := src tests bench scripts/run-and-reap
+PYTEST_ARGS ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint format bench docs clean
+
+help: ## Show this
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: .venv/ready ## Release a sample service under load, on this machine, and go back
+	@$(BIN)/bluegreen demo
+
+# The tests run even if the linters complain: their summary comes last, the exit code tells of both.
+test: .venv/ready-to-test ## Run every linter and every test; installs Docker and the like if missing
+	@scripts/install-test-prerequisites
+	@status=0; \
+	$(MAKE) --no-print-directory lint || status=$$?; \
+	PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/python -m pytest $(PYTEST_ARGS) || status=$$?; \
+	exit $$status
+
+check: lint ## The fast part: linters, architecture and unit tests
+	@$(BIN)/python -m pytest tests/architecture tests/unit
+
+lint: .venv/ready-to-test ## Style, types, and who may import whom
+	@$(BIN)/ruff check --quiet $(CODE)
+	@$(BIN)/ruff format --quiet --check $(CODE)
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
+
+format: .venv/ready-to-test ## Format the code and mend what can be mended
+	@$(BIN)/ruff check --quiet --fix $(CODE)
+	@$(BIN)/ruff format --quiet $(CODE)
+
+bench: .venv/ready-to-test ## Measure; prints the table of docs/explanation/performance.md
+	@scripts/install-test-prerequisites --bench
+	@PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/python -m bench $(BENCH_ARGS)
+
+docs: .venv/ready-to-test ## Write the generated pages of the documentation anew
+	@scripts/generate-docs
+
+clean: ## Remove everything that was built or cached
+	rm -rf .venv .cache build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
+
+.venv/ready: pyproject.toml constraints.txt
+	@scripts/make-venv
+	@$(INSTALL) --editable .
+	@touch $@
+
+.venv/ready-to-test: .venv/ready
+	@$(INSTALL) --editable '.[test]'
+	@touch $@
