@@ -1,0 +1,119 @@
+"""Renders one pool as a backend, and its servers as the words of ``server`` lines.
+
+The same words serve the file and the ``add server`` command, so that a restart comes up with exactly
+what was built at run time. Settings: HAProxy 2.8 configuration manual, sections 4.2 and 5.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bluegreen.domain.check import CheckKind, HealthCheck
+from bluegreen.domain.routing import Admin, Mode, Pool, PoolOptions, Server
+from bluegreen.drivers.balancers.haproxy.words import endpoint, formatted, milliseconds, name, quoted
+
+SERVER_INDENT = "  server "
+_DYNAMIC = frozenset({"roundrobin", "leastconn", "first", "random"})
+_HASHED = frozenset({"source", "uri", "url_param", "hdr", "rdp-cookie", "hash"})
+_ALREADY_SET = frozenset({"redispatch", "forwardfor", "httplog", "tcplog", "dontlognull", "httpchk"})
+_NOT_IDEMPOTENT = "{ method POST PATCH CONNECT }"
+
+
+def is_static(pool: Pool) -> bool:
+    """Whether servers of this pool can change by a reload only (cookies, fixed-size balancing)."""
+    algorithm = pool.options.balance.split("(")[0].split()[0]
+    return pool.options.cookie is not None or algorithm not in _DYNAMIC | _HASHED
+
+
+def render_pool(pool: Pool) -> str:
+    """Return the ``backend`` section of ``pool`` with its ``server`` lines last."""
+    options = pool.options
+    lines = [f"backend {name(pool.id)}", *(f"  {line}" for line in _settings(options))]
+    lines += [f"  {line}" for line in _check(pool.check)]
+    lines += [f"  {line}" for line in options.extra]
+    lines += [f"{SERVER_INDENT}{name(s.name)} {server_words(pool, s)}" for s in pool.servers]
+    return "\n".join(lines) + "\n\n"
+
+
+def server_words(pool: Pool, server: Server) -> str:
+    """Return everything after the name on a ``server`` line of the file."""
+    words = [dynamic_words(pool, server, 0 if server.admin is Admin.DRAIN else server.weight)]
+    if pool.options.cookie is not None:
+        words.append(f"cookie {server.name}")
+    if server.admin is Admin.MAINT:
+        words.append("disabled")
+    return " ".join(words)
+
+
+def dynamic_words(pool: Pool, server: Server, weight: int) -> str:
+    """Return the words of a server that both the file and ``add server`` understand."""
+    check = pool.check
+    words = [endpoint(server.host, server.port), f"weight {weight}", *_check_words(check)]
+    if check.kind is not CheckKind.NONE:
+        words.append(f"inter {milliseconds(check.interval)} rise {check.rise} fall {check.fall}")
+    return " ".join([*words, *pool.options.server_options])
+
+
+def probe_words(pool: Pool, server: Server, interval_ms: int) -> str:
+    """Return the words of a second, never chosen server that only checks, and does so at once."""
+    words = [endpoint(server.host, server.port), "weight 0", *_check_words(pool.check)]
+    return " ".join([*words, f"inter {interval_ms}ms rise 1 fall 1", *pool.options.server_options])
+
+
+def _check_words(check: HealthCheck) -> Iterator[str]:
+    if check.kind is CheckKind.NONE:
+        return
+    yield "check"
+    if check.port is not None:
+        yield f"port {check.port}"
+
+
+def _check(check: HealthCheck) -> Iterator[str]:
+    if check.kind is not CheckKind.NONE:
+        yield f"timeout check {milliseconds(check.timeout)}"
+    if check.kind is not CheckKind.HTTP:
+        return
+    headers = (("Host", check.host or "localhost"), *check.headers)
+    sent = " ".join(f"hdr {name(key)} {formatted(value)}" for key, value in headers)
+    yield "option httpchk"
+    yield f"http-check send meth {name(check.method)} uri {quoted(check.path)} ver HTTP/1.1 {sent}"
+    yield f"http-check expect status {check.expect[0]}-{check.expect[1]}"
+
+
+def _settings(options: PoolOptions) -> Iterator[str]:
+    yield f"mode {options.mode}"
+    yield f"balance {options.balance}"
+    if options.balance.split("(")[0].split()[0] in _HASHED:
+        yield "hash-type consistent"  # the only hash whose servers may come and go at run time
+    yield f"timeout connect {milliseconds(options.connect_timeout)}"
+    yield f"timeout server {milliseconds(options.server_timeout)}"
+    yield f"timeout queue {milliseconds(options.queue_timeout)}"
+    yield f"retries {options.retries}"
+    yield "option redispatch 1"
+    yield from _options(options.options)
+    if options.mode is Mode.HTTP:
+        yield from _http_settings(options)
+
+
+def _http_settings(options: PoolOptions) -> Iterator[str]:
+    # A retry after the connection was made may repeat the request: never for those that change things.
+    yield "retry-on conn-failure empty-response"
+    yield f"http-request disable-l7-retry if {_NOT_IDEMPOTENT}"
+    if options.force_ssl:
+        yield "http-request redirect scheme https code 301 if !{ ssl_fc }"
+    if options.hsts_max_age is not None:
+        value = formatted(f"max-age={options.hsts_max_age}; includeSubDomains")
+        yield f"http-response set-header Strict-Transport-Security {value} if {{ ssl_fc }}"
+    if options.gzip_types is not None:
+        yield "compression algo gzip"
+        yield f"compression type {options.gzip_types}"
+    if options.cookie is not None:
+        how = "" if " " in options.cookie.strip() else " insert indirect nocache"
+        yield f"cookie {options.cookie.strip()}{how}"
+
+
+def _options(options: tuple[str, ...]) -> Iterator[str]:
+    for option in options:
+        words = option.split()
+        if words and words[0] not in _ALREADY_SET:
+            yield f"option {option.strip()}"

@@ -1,0 +1,36 @@
+"""The names of the files in the driver's state folder, relative to it.
+
+HAProxy is started inside that folder, so that neither the length nor the spelling of its path
+matters to it. Rule: a structure (one *generation*) has its own file of weights, so that renaming the
+configuration is the one step that puts a new structure in force.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+CONFIG = "haproxy.cfg"
+CANDIDATE = "candidate.cfg"
+ADMIN_SOCKET = "admin.sock"
+MASTER_SOCKET = "master.sock"
+STATE_FILE = "servers.state"
+PID_FILE = "haproxy.pid.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What a rendered configuration refers to. Times are seconds."""
+
+    generation: int = 1
+    old_worker_deadline: float = 600.0
+
+    @property
+    def routes_map(self) -> str:
+        return f"routes-{self.generation}.map"
+
+
+def routes_map_in(answer: str) -> str:
+    """Return the name of the file of weights that a worker mentions in ``show map``."""
+    found = re.search(r"routes-\d+\.map", answer)
+    return found.group() if found else ""

@@ -1,0 +1,94 @@
+"""Changes weights and servers of the running HAProxy, and its files with it. No reload.
+
+Called by the driver under its lock. Order: new servers first, then the weights, then servers leave, so
+that there is no moment without one that was wanted. Rule: the new file is safely on the disk before the
+first command, so that a full disk is found while nothing has changed; its rename comes last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bluegreen.domain.routing import Pool, Route, Routing
+from bluegreen.drivers.balancers.haproxy import files
+from bluegreen.drivers.balancers.haproxy.change import Change
+from bluegreen.drivers.balancers.haproxy.housekeeping import Housekeeping
+from bluegreen.drivers.balancers.haproxy.layout import CONFIG, Layout
+from bluegreen.drivers.balancers.haproxy.members import Members, ServerChange, server_change
+from bluegreen.drivers.balancers.haproxy.render import render
+from bluegreen.drivers.balancers.haproxy.runtime_api import RuntimeApi
+from bluegreen.drivers.balancers.haproxy.weights import encode, map_text
+
+
+class LiveChange:
+    """See the module. ``carry_out`` raises ``CommandRefused`` when HAProxy wants a reload for it."""
+
+    def __init__(self, folder: Path, api: RuntimeApi, housekeeping: Housekeeping, members: Members) -> None:
+        self._folder = folder
+        self._api = api
+        self._housekeeping = housekeeping
+        self._members = members
+        self._servers: list[ServerChange] = []
+
+    async def carry_out(
+        self, routing: Routing, change: Change, layout: Layout, pool_text: Callable[[Pool], str]
+    ) -> None:
+        self._servers = [
+            server_change(
+                after,
+                before.servers,
+                self._members.of(after.id),
+                self._housekeeping.names(after.id),
+            )
+            for before, after in change.pools
+        ]
+        texts: dict[str, str] = {}
+        if change.routes:
+            texts[layout.routes_map] = map_text(routing.routes.values())
+        if change.pools:
+            texts[CONFIG] = render(routing, layout, pool_text).config
+        await asyncio.to_thread(self._prepare, texts)
+        await self._command(routing, change.routes, layout)
+        await asyncio.to_thread(self._commit, texts)
+
+    def commands_for_old_workers(self, change: Change) -> Iterator[str]:
+        """Yield what a worker of a former structure should follow, its own names assumed plain."""
+        for servers in self._servers:
+            yield from servers.commands
+            for name in servers.leaving:
+                yield f"set server {servers.pool.id}/{name} state maint"
+        for route in change.routes:
+            yield f"set map {{map}} {route.id} {encode(route.weights)}"
+
+    async def _command(self, routing: Routing, routes: tuple[Route, ...], layout: Layout) -> None:
+        for servers in self._servers:
+            await self._api.command(servers.commands)
+            await self._housekeeping.prove(servers.pool, servers.added)
+        if len(routes) == 1:
+            (route,) = routes
+            await self._api.command([f"set map {layout.routes_map} {route.id} {encode(route.weights)}"])
+        elif routes:
+            entries = [(route.id, encode(route.weights)) for route in routing.routes.values()]
+            await self._api.replace_map(layout.routes_map, entries)
+        for servers in self._servers:
+            pool = servers.pool
+            await self._api.command(f"set server {pool.id}/{name} state maint" for name in servers.leaving)
+            self._housekeeping.let_go(pool.id, servers.leaving, pool.options.server_timeout)
+            self._members.set(pool.id, servers.names)
+
+    def _prepare(self, texts: dict[str, str]) -> None:
+        for name, text in texts.items():
+            path = self._folder / f"{name}.new"
+            try:
+                files.put(path, text)
+            except OSError as error:
+                files.remove([path])
+                raise files.unwritable(path, error) from None
+
+    def _commit(self, texts: dict[str, str]) -> None:
+        for name in texts:
+            os.replace(self._folder / f"{name}.new", self._folder / name)
+        files.sync_folder(self._folder)
