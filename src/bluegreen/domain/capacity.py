@@ -41,32 +41,38 @@ def check_limits(service: str, limits: Limits, capacity: Capacity) -> None:
     if limits.cpuset:
         _check_cpuset(service, limits.cpuset, capacity)
     if limits.cpus and not 0 < limits.cpus <= len(capacity.cpus):
-        _refuse(service, "cpus", f"{limits.cpus:g}", f"{len(capacity.cpus)} CPUs")
+        _refuse(service, "cpus", f"{limits.cpus:g}", f"this host has {len(capacity.cpus)} CPUs")
+    if limits.cpu_shares and not 2 <= limits.cpu_shares <= 262144:
+        _refuse(service, "cpu_shares", str(limits.cpu_shares), "it is a weight from 2 to 262144")
     for name in ("mem_limit", "mem_reservation"):
         asked: int | None = getattr(limits, name)
         if asked and not 0 < asked <= capacity.memory:
-            _refuse(service, name, f"{asked} bytes", f"{capacity.memory} bytes")
-    if limits.cpu_shares and not 2 <= limits.cpu_shares <= 262144:
-        _refuse(service, "cpu_shares", str(limits.cpu_shares), "weights from 2 to 262144")
-    swap = limits.memswap_limit
-    if swap and swap != -1 and swap < (limits.mem_limit or 0):
-        _refuse(service, "memswap_limit", f"{swap} bytes", f"mem_limit, a part of it, at {limits.mem_limit}")
+            _refuse(service, name, f"{asked} bytes", f"this host has {capacity.memory} bytes")
+    if limits.memswap_limit:
+        _check_swap(service, limits.memswap_limit, limits.mem_limit or 0)
 
 
 def _check_cpuset(service: str, cpuset: str, capacity: Capacity) -> None:
-    has = ",".join(map(str, sorted(capacity.cpus)))
     try:
-        missing = parse_cpuset(cpuset) - capacity.cpus
+        possible = parse_cpuset(cpuset) <= capacity.cpus
     except ValueError:
-        missing = frozenset({-1})
-    if missing:
-        _refuse(service, "cpuset", repr(cpuset), f"the CPUs {has}")
+        possible = False
+    if not possible:
+        has = ",".join(map(str, sorted(capacity.cpus)))
+        _refuse(service, "cpuset", repr(cpuset), f"this host has the CPUs {has}")
 
 
-def _refuse(service: str, limit: str, asked: str, has: str) -> None:
+def _check_swap(service: str, both: int, memory: int) -> None:
+    if not memory:
+        _refuse(service, "memswap_limit", f"{both} bytes", "it is memory plus swap and needs a mem_limit")
+    if both != -1 and both < memory:
+        _refuse(service, "memswap_limit", f"{both} bytes", f"it includes the mem_limit of {memory} bytes")
+
+
+def _refuse(service: str, limit: str, asked: str, why: str) -> None:
     raise UserError(
-        f"{service}: the {limit} of {asked} cannot be met: this host has {has}",
+        f"{service}: the {limit} of {asked} cannot be met: {why}",
         code="limit_impossible",
-        hint=f"Change {limit} in the stack file to what the host has, or leave it out.",
-        evidence=((limit, asked), ("host", has)),
+        hint=f"Change {limit} in the stack file, or leave it out.",
+        evidence=((limit, asked), ("reason", why)),
     )

@@ -185,6 +185,7 @@ def test_what_is_no_cpuset_is_refused(text: str) -> None:
         Limits(mem_reservation=2 << 30),
         Limits(cpu_shares=1),
         Limits(mem_limit=1 << 20, memswap_limit=1 << 19),
+        Limits(memswap_limit=1 << 20),
     ],
 )
 def test_what_a_host_cannot_give_is_refused(limits: Limits) -> None:

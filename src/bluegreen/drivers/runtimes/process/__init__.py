@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from bluegreen.domain.capacity import Capacity
+from bluegreen.domain.capacity import Capacity, parse_cpuset
 from bluegreen.domain.errors import Permanent, Temporary
 from bluegreen.drivers.runtimes.process.cgroups import ControlGroups
 from bluegreen.drivers.runtimes.process.logs import Logs
@@ -52,9 +52,10 @@ async def open_runtime(options: Options) -> AsyncIterator[ProcessRuntime]:
 
 
 def host_capacity() -> Capacity:
-    """Return the CPUs that are online for this controller, and the machine's memory."""
+    """Return the machine's CPUs that are online, and its memory."""
+    online = Path("/sys/devices/system/cpu/online").read_text().strip()
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return Capacity(cpus=frozenset(os.sched_getaffinity(0)), memory=memory)
+    return Capacity(cpus=parse_cpuset(online), memory=memory)
 
 
 @contextmanager
