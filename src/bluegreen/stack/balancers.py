@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bluegreen.domain.check import HealthCheck
+from bluegreen.domain.check import CheckKind, HealthCheck
 from bluegreen.domain.routing import PoolOptions
 from bluegreen.domain.stack import BalancerSpec, RouteSpec, candidates
 from bluegreen.stack.balancer_env import table
@@ -74,7 +74,7 @@ def _own_draft(member: Member) -> Draft:
         if volume.source is not None and volume.is_path
     }
     draft = table.read_balancer(member.environment, member.report, mounts)
-    if member.environment.get("HTTP_CHECK", "").strip():
+    if member.environment.get("HTTP_CHECK", "").strip() and draft.check.kind is CheckKind.HTTP:
         message = (
             "HTTP_CHECK here becomes the check of every linked service; the old balancer ignored it here"
         )

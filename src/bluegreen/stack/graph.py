@@ -122,6 +122,7 @@ def check_ports(
     """Report host ports that two parts of the stack want, or that several instances would want."""
     claims = [claim for member in members.values() for claim in _service_claims(member, publish, replicas)]
     claims += [claim for spec in balancers.values() for claim in _balancer_claims(spec, members)]
+    claims.sort(key=lambda claim: (claim.report.mark().line, claim.report.mark().column))
     for index, claim in enumerate(claims):
         other = next((c for c in claims[:index] if _clash(c, claim)), None)
         if other is not None:

@@ -72,7 +72,8 @@ def _top(combined: Combined, report: Report) -> ComposeTop:
     if combined.dialect is Dialect.DOCKER_CLOUD:
         return ComposeTop()
     others = {name: e for name, e in combined.root.entries.items() if name != "services"}
-    return validate(ComposeTop, replace(combined.root, entries=others), report) or ComposeTop()
+    result = validate(ComposeTop, replace(combined.root, entries=others), report)
+    return result[0] if result else ComposeTop()
 
 
 def stack_name(
@@ -93,8 +94,9 @@ def _members(combined: Combined, whole: Whole, report: Report) -> tuple[dict[str
         if _left_out(entry.value, whole.outer):
             skipped.add(name)
             continue
-        service = validate(model, entry.value, place)
-        if graph.check_name(name, place) and service is not None:
+        result = validate(model, entry.value, place)
+        if graph.check_name(name, place) and result is not None:
+            service, place = result
             members[name] = Member(name, service, environment_of(service, whole.outer, place), place)
     return members, frozenset(skipped)
 

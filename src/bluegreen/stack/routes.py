@@ -45,13 +45,13 @@ def routes_of(
     member: Member, linked: Mapping[str, Linked], where: Listening, services: frozenset[str]
 ) -> tuple[RouteSpec, ...]:
     """Return the balancer's routes; a balancer that could carry nothing is reported."""
-    if not where.routed and not where.settings.stats:
+    if not where.routed and not where.settings.stats and not member.report.has_errors("ports"):
         hint = 'add for example ports: ["80:80"]'
         member.report.error(
             "no_listener", f"{member.name} listens nowhere: it publishes no usable port", hint=hint, key=True
         )
     if not linked:
-        if not member.linked:
+        if not member.linked and not member.report.has_errors("links"):
             message = f"{member.name} is linked to no service: its ports answer 503"
             member.report.warn("no_links", message, hint="add `links:` with the live service", key=True)
         return ()

@@ -16,12 +16,20 @@ _TRUE = frozenset({"true", "yes", "on", "y"})
 _FALSE = frozenset({"false", "no", "off", "n"})
 _INT = re.compile(r"[+-]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[+-]?([0-9]{1,15}(\.[0-9]{0,15})?|\.[0-9]{1,15})")
-_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([kmgtp]?)(i?b)?", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?)\s*([kmgtp]?)(i?b)?", re.IGNORECASE)
 _DURATION_PART = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(us|µs|ms|s|m|h|d)")
 _HAPROXY_TIME = re.compile(r"([0-9]{1,12})(us|ms|s|m|h|d)?")
 _CPUSET = re.compile(r"[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*")
 _SIZE_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
-_SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_MICROSECONDS = {
+    "us": 1,
+    "µs": 1,
+    "ms": 1000,
+    "s": 1_000_000,
+    "m": 60_000_000,
+    "h": 3_600_000_000,
+    "d": 86_400_000_000,
+}
 
 
 def parse_bool(text: str) -> bool:
@@ -88,7 +96,7 @@ def parse_duration(text: str) -> float:
     parts = _DURATION_PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise Invalid(f"{text!r} is not a duration", "write seconds, or for example 500ms, 30s, 5m, 1h30m")
-    return math.fsum(float(number) * _SECONDS[unit] for number, unit in parts)
+    return math.fsum(float(number) * _MICROSECONDS[unit] for number, unit in parts) / 1e6
 
 
 def format_duration(seconds: float) -> str:
@@ -107,7 +115,7 @@ def parse_haproxy_time(text: str) -> float:
     match = _HAPROXY_TIME.fullmatch(text.strip())
     if match is None:
         raise Invalid(f"{text!r} is not an HAProxy time", "write milliseconds, or for example 500ms, 2s, 1m")
-    return int(match[1]) * _SECONDS[match[2] or "ms"]
+    return int(match[1]) * _MICROSECONDS[match[2] or "ms"] / 1e6
 
 
 def parse_cpuset(text: str) -> str:

@@ -90,6 +90,8 @@ def map_scalars(node: Node, change: Callable[[Scalar], Scalar]) -> Node:
 
 
 def _step(node: Node, part: str | int) -> tuple[Mark, Node] | None:
+    if part == 0 and not isinstance(node, ListNode):
+        return node.mark, node  # a single value where a list is allowed too
     if isinstance(node, MapNode):
         entry = node.entries.get(str(part))
         return None if entry is None else (entry.key, entry.value)
@@ -97,6 +99,23 @@ def _step(node: Node, part: str | int) -> tuple[Mark, Node] | None:
         item = node.items[part]
         return item.mark, item
     return None
+
+
+def without(node: Node, path: PathParts) -> Node:
+    """Return the tree without the entry or item at ``path``; a path that leads nowhere changes nothing."""
+    if not path:
+        return node
+    part, rest = path[0], path[1:]
+    if isinstance(node, ListNode) and isinstance(part, int):
+        inner = [without(item, rest) if rest and i == part else item for i, item in enumerate(node.items)]
+        kept = inner if rest else [item for i, item in enumerate(inner) if i != part]
+        return replace(node, items=tuple(kept))
+    if isinstance(node, MapNode) and str(part) in node.entries:
+        entry = node.entries[str(part)]
+        others = {name: e for name, e in node.entries.items() if rest or name != str(part)}
+        changed = {str(part): Entry(entry.key, without(entry.value, rest))} if rest else {}
+        return replace(node, entries={**others, **changed})
+    return without(node, rest) if part == 0 and rest else node
 
 
 def find(root: Node, path: PathParts) -> tuple[Mark, Mark, PathParts]:
@@ -132,6 +151,14 @@ class Report:
 
     def info(self, code: str, message: str, *path: str | int, hint: str = "", key: bool = False) -> None:
         self._add(Severity.INFO, code, message, path, hint, key)
+
+    def has_errors(self, *path: str | int) -> bool:
+        """Tell whether an error was reported at or below ``path``."""
+        name = ".".join(str(part) for part in (*self.prefix, *path))
+        return any(
+            problem.severity is Severity.ERROR and f"{problem.path}.".startswith(f"{name}.")
+            for problem in self.found
+        )
 
     def mark(self, *path: str | int) -> Mark:
         return find(self.root, (*self.prefix, *path))[1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -15,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from bluegreen.stack.models.support import Keys, Support
 from bluegreen.stack.problems import Invalid, suggest
-from bluegreen.stack.tree import Data, MapNode, Node, Report, find, plain
+from bluegreen.stack.tree import MapNode, Node, PathParts, Report, find, plain, without
 
 K = TypeVar("K", bound=Keys)
 
@@ -29,31 +30,43 @@ _EXPECTED = {
 }
 
 
-def validate(model: type[K], node: Node, report: Report) -> K | None:
-    """Return the model of ``node``, without the keys that had faults; ``None`` if it is no map."""
+def validate(model: type[K], node: Node, report: Report) -> tuple[K, Report] | None:
+    """Return the model of ``node`` without what had faults, and the report to go on with.
+
+    That report's tree lacks the faulty parts, so that indexes in the model and in the tree agree.
+    ``None`` if the node is no map.
+    """
     if not isinstance(node, MapNode):
         name = str(report.prefix[-1]) if report.prefix else "the file"
         report.error("not_a_map", f"{name} must be a map of keys", hint=f"see the keys: {_few(model)}")
         return None
-    data = plain(node)
-    assert isinstance(data, dict)
-    try:
-        result = model.model_validate(data)
-    except ValidationError as error:
-        result = _without_faults(model, data, error, report)
-    report_support(result, report)
-    return result
+    for attempt in range(3):
+        try:
+            result = model.model_validate(plain(node))
+        except ValidationError as error:
+            if attempt == 0:
+                for details in error.errors():
+                    _report(model, details, report)
+            faults = [tuple(details["loc"]) for details in error.errors()]
+            node, report = _pruned(node, report, faults, whole_keys=attempt > 0)
+        else:
+            report_support(result, report)
+            return result, report
+    return model.model_validate({}), report
 
 
 def _few(model: type[Keys]) -> str:
     return ", ".join(list(model.model_fields)[:6]) + " …"
 
 
-def _without_faults(model: type[K], data: dict[str, Data], error: ValidationError, report: Report) -> K:
-    for details in error.errors():
-        _report(model, details, report)
-    faulty = {str(details["loc"][0]) for details in error.errors() if details["loc"]}
-    return model.model_validate({name: value for name, value in data.items() if name not in faulty})
+def _pruned(node: Node, report: Report, faults: list[PathParts], *, whole_keys: bool) -> tuple[Node, Report]:
+    """Cut the faulty parts out of the tree: as little as possible, then (``whole_keys``) whole keys."""
+    paths = {find(node, path)[2] for path in faults}
+    paths = {path[:1] if whole_keys else path for path in paths}
+    root = report.root
+    for path in sorted(paths, key=lambda path: [(isinstance(p, int), p) for p in path], reverse=True):
+        node, root = without(node, path), without(root, (*report.prefix, *path))
+    return node, replace(report, root=root)
 
 
 def _report(model: type[Keys], details: ErrorDetails, report: Report) -> None:

@@ -65,7 +65,7 @@ class ProcessKeys(Keys):
 
 class BalancerKeys(Keys):
     driver: Literal["haproxy", "nginx"] | None = key("What carries the routes.")
-    balance: Word | None = key("How requests are spread: `roundrobin`, `leastconn`, `source` …")
+    balance: Word | None = key("How requests are spread: `roundrobin`, `leastconn`, `source` and the like.")
     cookie: Word | None = key("Name of a cookie that pins a client to an instance.")
     connect_timeout: Duration | None = key("Time to connect to an instance (5 s).")
     server_timeout: Duration | None = key("Time an instance may stay silent (50 s).")
@@ -148,6 +148,11 @@ class OwnKeys(Keys):
     drain: Duration = key("Time requests in flight get to end.", _DEFAULTS.drain)
     start_deadline: Duration = key("Time each phase before the switch may take.", _DEFAULTS.start_deadline)
     max_restarts: Count = key("Crashes of one new instance that a rollout forgives.", _DEFAULTS.max_restarts)
+    stop_first: Bool = key(
+        "Stops the old release before the new one starts, for what cannot run twice. Unrouted services "
+        "with a fixed host port or a writable volume do so anyway.",
+        False,
+    )
     replicas: Count | None = key("Number of instances.")
     port: PortNumber | None = key("Port that carries the routed traffic.")
     process: ProcessKeys | None = key("How the process runtime runs the service.")
@@ -163,4 +168,5 @@ class OwnKeys(Keys):
             bake=self.bake,
             drain=self.drain,
             max_restarts=self.max_restarts,
+            stop_first=self.stop_first,
         )

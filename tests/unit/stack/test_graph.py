@@ -1,0 +1,81 @@
+"""What services say about each other."""
+
+import pytest
+
+from tests.unit.stack.files import Folder
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        ("a: {image: x, links: [bb]}\nb: {image: x}\n", "unknown_service", "did you mean 'b'?"),
+        ("a: {image: x, links: [a]}\n", "self_link", "refers to itself"),
+        ("a: {image: x, links: [b]}\nb: {image: x, links: [a]}\n", "cycle", "a → b → a"),
+        ("a: {image: x, links: ['b.other:b']}\nb: {image: x}\n", "foreign_link", "another stack"),
+        ("a b: {image: x}\n", "bad_name", "letters, digits"),
+        ("a.b: {image: x}\n", "bad_name", "letters, digits"),
+        ("'': {image: x}\n", "bad_name", "letters, digits"),
+        ("web_1: {image: x}\nWEB-1: {image: x}\n", "name_collision", "too much alike"),
+        (
+            "a: {image: x, ports: ['80:80']}\nb: {image: x, ports: ['80:81']}\n",
+            "port_clash",
+            "both want port 80",
+        ),
+        ("a: {image: x, ports: ['80:80', '80:81']}\n", "port_clash", "both want port 80"),
+        ("a: {image: x, ports: ['80:80'], target_num_containers: 2}\n", "port_clash", "cannot share port 80"),
+        (
+            "lb: {image: haproxy, links: [a], ports: ['80:80']}\na: {image: x, ports: ['80:80']}\n",
+            "port_clash",
+            "both want",
+        ),
+    ],
+)
+def test_contradictions_are_one_error(folder: Folder, text: str, code: str, says: str) -> None:
+    outcome = folder.load(text)
+    assert outcome.errors == [code]
+    assert says in outcome.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: {image: x, ports: ['80:80']}\nb: {image: x, ports: ['80:80/udp']}\n",
+        "a: {image: x, ports: ['127.0.0.1:80:80']}\nb: {image: x, ports: ['127.0.0.2:80:80']}\n",
+        "a: {image: x, ports: ['80']}\nb: {image: x, ports: ['80']}\n",
+        "a: {image: x, links: [b, c]}\nb: {image: x, links: [c]}\nc: {image: x}\n",
+        "a: {image: x, links: ['b.shop:b']}\nb: {image: x}\n",
+    ],
+)
+def test_what_looks_like_a_contradiction_and_is_none(folder: Folder, text: str) -> None:
+    assert folder.load(text).codes == []
+
+
+def test_a_clash_can_be_mapped_away(folder: Folder) -> None:
+    text = "a: {image: x, ports: ['80:80']}\nb: {image: x, ports: ['81:81']}\n"
+    assert folder.load(text, publish={81: 80}).errors == ["port_clash"]
+    assert folder.load(text, publish={81: 8081}).errors == []
+
+
+def test_a_link_to_a_balancer_is_a_warning_and_no_dependency(folder: Folder) -> None:
+    text = "lb: {image: haproxy, links: [a], ports: ['80:80']}\na: {image: x}\nb: {image: x, links: [lb]}\n"
+    outcome = folder.load(text)
+    assert outcome.codes == ["link_to_balancer"]
+    assert outcome.service("b").links == ()
+    assert outcome.service("b").depends_on == ()
+
+
+def test_the_source_of_a_volume_must_exist(folder: Folder) -> None:
+    outcome = folder.load("a: {image: x, volumes_from: [dat]}\ndata: {image: x}\n")
+    assert sorted(outcome.errors) == ["unknown_service", "unsupported_key"]
+    assert "did you mean 'data'?" in outcome.text
+
+
+def test_profiles_leave_services_out(folder: Folder) -> None:
+    text = "services:\n  web: {image: x}\n  debug: {image: y, profiles: [dev]}\n"
+    assert [s.name for s in folder.load(text).spec.services] == ["web"]
+    assert len(folder.load(text, env={"COMPOSE_PROFILES": "a, dev"}).spec.services) == 2
+    assert len(folder.load(text, env={"COMPOSE_PROFILES": "*"}).spec.services) == 2
+    linked = text.replace("{image: x}", "{image: x, links: [debug]}")
+    outcome = folder.load(linked)
+    assert outcome.errors == ["unknown_service"]
+    assert "COMPOSE_PROFILES" in outcome.text
