@@ -65,9 +65,11 @@ def _preparing(rollout: Rollout, facts: Facts) -> Decision:
         return Record(Happened.PREPARED)
     if facts.failed_dependency:
         return Record(Happened.FAILED, reasons.dependency_failed(facts.failed_dependency))
-    if facts.waiting_for:
-        return Wait(None, f"waiting for {', '.join(facts.waiting_for)}")
-    return _late(rollout, facts, "preparing the image", PREPARE_DEADLINE) or Do(Prepare())
+    late = _late(rollout, facts, "preparing the image", PREPARE_DEADLINE)
+    if late is None and facts.waiting_for:
+        # What another service's loop achieves is no event in this one.
+        return Wait(LOOK_AGAIN, f"waiting for {', '.join(facts.waiting_for)}")
+    return late or Do(Prepare())
 
 
 def _starting(rollout: Rollout, facts: Facts) -> Decision:

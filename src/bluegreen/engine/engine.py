@@ -131,7 +131,9 @@ class Engine:
         """Hand a new rollout to its service's loop, which records it before it acts."""
         event = narrate.began(rollout, self.clock.now())
         draft = Draft(rollout, events=[event])
-        self.loop((rollout.stack, rollout.service)).begin(draft)
+        key = (rollout.stack, rollout.service)
+        self.ledger.begun[key] = rollout
+        self.loop(key).begin(draft)
 
     def active(self, key: ServiceKey) -> Rollout | None:
         """Return the rollout of a service that is not final, recorded or about to be."""

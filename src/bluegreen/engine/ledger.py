@@ -42,6 +42,7 @@ class Ledger:
         self.stacks: dict[str, StackRecord] = {}
         self.services: dict[ServiceKey, ServiceRecord] = {}
         self.active: dict[ServiceKey, Rollout] = {}
+        self.begun: dict[ServiceKey, Rollout] = {}
         self.recent: dict[str, Rollout] = {}
         self._releases: dict[ServiceKey, tuple[Release, ...]] = {}
         self._writing = asyncio.Lock()
@@ -86,8 +87,13 @@ class Ledger:
             case SaveRollout(rollout):
                 self._remember_rollout(rollout)
 
+    def under_way(self, key: ServiceKey) -> bool:
+        """Return whether the service has a rollout, be it in the journal yet or only begun."""
+        return key in self.active or key in self.begun
+
     def _remember_rollout(self, rollout: Rollout) -> None:
         key = (rollout.stack, rollout.service)
+        self.begun.pop(key, None)
         if rollout.final:
             self.active.pop(key, None)
             self.recent[rollout.id] = rollout

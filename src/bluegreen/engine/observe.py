@@ -120,7 +120,7 @@ class Observer:
             service = self._ledger.services.get((rollout.stack, name))
             if service is None or service.promoted or service.stopped:
                 continue
-            if (rollout.stack, name) not in self._ledger.active:
+            if not self._ledger.under_way((rollout.stack, name)):
                 return (), name
             waiting.append(name)
         return tuple(waiting), ""

@@ -50,8 +50,15 @@ async def deploy(
 
 
 async def begin_deploy(engine: Engine, stack: StackSpec, spec: ServiceSpec, record: ServiceRecord) -> Rollout:
+    rollout = await new_deploy(engine, stack, spec, record)
+    engine.begin(rollout)
+    return rollout
+
+
+async def new_deploy(engine: Engine, stack: StackSpec, spec: ServiceSpec, record: ServiceRecord) -> Rollout:
+    """Return the rollout that deploys ``spec``, not yet begun."""
     releases = await engine.ledger.releases(stack.name, spec.name)
-    rollout = begin.deploy(
+    return begin.deploy(
         id=new_id(),
         now=engine.clock.now(),
         stack=stack,
@@ -60,8 +67,6 @@ async def begin_deploy(engine: Engine, stack: StackSpec, spec: ServiceSpec, reco
         release=begin.next_number(releases),
         routing=engine.switchboard.routing,
     )
-    engine.begin(rollout)
-    return rollout
 
 
 async def rollback(engine: Engine, name: str, *, stack: str | None = None, to: int | None = None) -> Rollout:

@@ -14,7 +14,7 @@ from bluegreen.domain.rollout import FINAL, Phase, Rollout
 from bluegreen.domain.spec import config_hash
 from bluegreen.domain.stack import StackSpec
 from bluegreen.engine.commands import lookup
-from bluegreen.engine.commands.releases import begin_deploy, in_progress, make_room, save_stack
+from bluegreen.engine.commands.releases import in_progress, make_room, new_deploy, save_stack
 from bluegreen.engine.engine import Engine
 from bluegreen.ports.journal import Change, DropStack, SaveRollout, SaveService
 
@@ -53,14 +53,14 @@ async def up(engine: Engine, spec: StackSpec, *, prune: bool = False) -> Outcome
         await _prove_structure(engine, kept)
         await save_stack(engine, kept, f"stack {spec.name} is wanted: {len(spec.services)} services")
         await engine.ledger.commit(_records(engine, kept))
-        begun = [await _begin(engine, kept, change) for change in changes]
+        begun = await _begin(engine, kept, changes)
         for change in changes:
             if change.action is Action.REMOVE:
                 await _remove_service(engine, spec.name, change.service)
         for key in engine.ledger.services:
             if key[0] == spec.name:
                 engine.loop(key).wake()
-        return Outcome(changes, tuple(r for r in begun if r is not None))
+        return Outcome(changes, begun)
 
 
 def _keep_aim(engine: Engine, spec: StackSpec) -> StackSpec:
@@ -112,18 +112,28 @@ def _records(engine: Engine, spec: StackSpec) -> tuple[Change, ...]:
     return tuple(changes)
 
 
-async def _begin(engine: Engine, spec: StackSpec, change: Planned) -> Rollout | None:
-    """Begin the rollout a planned change needs; one that is under way already is that rollout."""
-    if change.action not in {Action.CREATE, Action.DEPLOY}:
-        return None
-    key = (spec.name, change.service)
-    active = engine.active(key)
-    if active is not None and not active.settled and active.phase is not Phase.ABORTING:
-        return active
-    await make_room(engine, key)
-    service = spec.service(change.service)
-    assert service is not None, change
-    return await begin_deploy(engine, spec, service, engine.ledger.services[key])
+async def _begin(engine: Engine, spec: StackSpec, changes: tuple[Planned, ...]) -> tuple[Rollout, ...]:
+    """Begin the rollouts that the changes need; one that is under way already is that rollout.
+
+    All new ones begin in one moment: none may find that what it depends on has no rollout.
+    """
+    known: list[Rollout] = []
+    new: list[Rollout] = []
+    for change in changes:
+        if change.action not in {Action.CREATE, Action.DEPLOY}:
+            continue
+        key = (spec.name, change.service)
+        active = engine.active(key)
+        if active is not None and not active.settled and active.phase is not Phase.ABORTING:
+            known.append(active)
+            continue
+        await make_room(engine, key)
+        service = spec.service(change.service)
+        assert service is not None, change
+        new.append(await new_deploy(engine, spec, service, engine.ledger.services[key]))
+    for rollout in new:
+        engine.begin(rollout)
+    return (*known, *new)
 
 
 async def _remove_service(engine: Engine, stack: str, name: str) -> None:
