@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from bluegreen.domain import reasons
 from bluegreen.domain.facts import Facts, PoolView
 from bluegreen.domain.health import Verdict
+from bluegreen.domain.instance import InstanceState
 from bluegreen.domain.naming import PoolId
 from bluegreen.domain.rollout import AFTER_TRAFFIC, Happened, Kind, Phase, Reason, Rollout
 from bluegreen.domain.routing import ServerHealth
@@ -77,7 +78,8 @@ def _starting(rollout: Rollout, facts: Facts) -> Decision:
         return Record(Happened.STARTED)
     if (failed := _crash(rollout, facts)) is not None:
         return failed
-    if len(facts.target.instances) >= rollout.replicas:
+    begun = [i for i in facts.target.instances if i.instance.state is not InstanceState.CREATED]
+    if len(begun) >= rollout.replicas:
         if all(i.instance.running for i in facts.target.instances):
             return Record(Happened.STARTED)
         late = _late(rollout, facts, "starting the instances", rollout.policy.start_deadline)
@@ -95,7 +97,7 @@ def _proving(rollout: Rollout, facts: Facts) -> Decision:
     well = target.well(facts.now)
     patience = rollout.policy.start_deadline if rollout.starts_target else SWITCH_DEADLINE
     expired = facts.now >= rollout.since + patience
-    if len(well) < max(rollout.replicas, 1):
+    if len(well) < max(rollout.replicas, 1 if rollout.routes else 0):
         if expired:
             return Record(Happened.FAILED, reasons.never_healthy(rollout, target, facts.now))
         return Wait(LOOK_AGAIN, f"{len(well)} of {rollout.replicas} instances healthy")
@@ -106,7 +108,7 @@ def _proving(rollout: Rollout, facts: Facts) -> Decision:
 
 def _proved_by_balancer(rollout: Rollout, facts: Facts, expired: bool) -> Decision:
     known = [i.server.health if i.server else None for i in facts.target.instances]
-    if all(health is ServerHealth.UP for health in known):
+    if all(health in {ServerHealth.UP, ServerHealth.UNCHECKED} for health in known):
         return Record(Happened.PROVED)
     if expired:
         return Record(Happened.FAILED, reasons.balancer_disagrees(facts.target))
@@ -122,7 +124,7 @@ def _shifting(rollout: Rollout, facts: Facts) -> Decision:
         return Wait(LOOK_AGAIN, "the balancer does not answer")
     wanted = shares(rollout, rollout.share)
     if not _carries(rollout, facts, wanted):
-        return Do(SetWeights(rollout.routes, wanted))
+        return _lost_before_traffic(rollout, facts) or Do(SetWeights(rollout.routes, wanted))
     if rollout.share >= 100:
         return Record(Happened.SHIFTED)
     left = rollout.step_since + rollout.policy.step_pause - facts.now
@@ -131,6 +133,13 @@ def _shifting(rollout: Rollout, facts: Facts) -> Decision:
         if left > 0
         else Record(Happened.STEP_HELD)
     )
+
+
+def _lost_before_traffic(rollout: Rollout, facts: Facts) -> Record | None:
+    """Give up on a target that turned sick before it had any traffic: the old color keeps all of it."""
+    untouched = all(not w.get(rollout.target) for w in (facts.weights or {}).values())
+    bad = _sickness(rollout, facts.target, facts.now) if untouched else None
+    return None if bad is None else Record(Happened.FAILED, bad)
 
 
 def _baking(rollout: Rollout, facts: Facts) -> Decision:
@@ -182,13 +191,21 @@ def _reverting(rollout: Rollout, facts: Facts) -> Decision:
             return Wait(LOOK_AGAIN, "the balancer does not answer")
         back = {} if rollout.source is None else {rollout.source: 100}
         if not _carries(rollout, facts, back):
-            return Do(SetWeights(rollout.routes, back))
+            return _readmit(facts) or Do(SetWeights(rollout.routes, back))
     if not rollout.starts_target or not facts.target.instances:
         return Record(Happened.REVERTED)
     overdue = facts.now >= rollout.since + rollout.policy.drain
     if rollout.routes and not facts.target.idle and not overdue:
         return Wait(LOOK_SOON, f"{facts.target.in_flight} requests end on the new color")
     return Do(StopPool(rollout.target))
+
+
+def _readmit(facts: Facts) -> Do | None:
+    """Put what is well of the old color behind the balancer again, where it was taken out to end."""
+    source = facts.source
+    if source is None or any(i.server is not None for i in source.instances):
+        return None
+    return Do(Admit(source.id)) if any(i.instance.reachable for i in source.well(facts.now)) else None
 
 
 _PHASES: dict[Phase, Callable[[Rollout, Facts], Decision]] = {
@@ -233,7 +250,8 @@ def _sickness(rollout: Rollout, target: PoolView, now: float) -> Reason | None:
     looping = [i for i in target.instances if i.instance.restarts > rollout.policy.max_restarts]
     if looping and rollout.starts_target:
         return reasons.crash_looping(looping[0])
-    if len(target.well(now)) * 2 < max(rollout.replicas, 1):
+    serving = [i for i in target.instances if not i.failing]
+    if not serving or len(serving) * 2 < len(target.instances):
         return reasons.went_bad(target, now)
     return None
 

@@ -32,6 +32,11 @@ class InstanceFacts:
         return self.health.verdict is Verdict.HEALTHY
 
     @property
+    def failing(self) -> bool:
+        """True when it is known not to serve. Not yet probed (a new controller) is not failing."""
+        return not self.instance.running or self.health.verdict is Verdict.SICK
+
+    @property
     def crashed(self) -> bool:
         """True when the instance ended and nothing will bring it back."""
         return self.instance.state is InstanceState.EXITED

@@ -153,7 +153,8 @@ class Rollout:
     @property
     def share(self) -> int:
         """The percentage of traffic that the target is to have in SHIFTING."""
-        return self.policy.shares[min(self.step, len(self.policy.shares) - 1)]
+        shares = self.policy.shares
+        return shares[self.step] if self.step < len(shares) else 100
 
 
 def apply(rollout: Rollout, happened: Happened, now: float, reason: Reason | None = None) -> Rollout:
