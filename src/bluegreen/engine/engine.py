@@ -110,7 +110,9 @@ class Engine:
     def loop(self, key: ServiceKey) -> ServiceLoop:
         """Return the loop of a service, started if needed."""
         if key not in self._loops:
-            loop = ServiceLoop(key, self.ledger, self.runner, self.keeper, self.clock)
+            loop = ServiceLoop(
+                key, self.ledger, self.runner, self.keeper, self.clock, self.inventory.ready
+            )
             self._loops[key] = loop
             self._tasks[key] = self._group.create_task(loop.run(), name="/".join(key))
         return self._loops[key]

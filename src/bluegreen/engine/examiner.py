@@ -57,6 +57,7 @@ class Examiner:
             known.every = every
             known.owner = owner
             if known.task is None:
+                known.health = Health()  # nobody looked meanwhile: what was true then proves nothing
                 known.task = self._group.create_task(self._examine(known))
             return
         self.forget(instance.name)

@@ -36,8 +36,18 @@ class Request:
 
 
 class ServiceLoop:
-    def __init__(self, key: ServiceKey, ledger: Ledger, runner: Runner, keeper: Keeper, clock: Clock) -> None:
+    def __init__(
+        self,
+        key: ServiceKey,
+        ledger: Ledger,
+        runner: Runner,
+        keeper: Keeper,
+        clock: Clock,
+        sighted: asyncio.Event,
+    ) -> None:
+        """``sighted`` is set once what runs is known: an inventory that is still empty is no fact."""
         self.key = key
+        self._sighted = sighted
         self._ledger = ledger
         self._runner = runner
         self._keeper = keeper
@@ -69,6 +79,7 @@ class ServiceLoop:
         return await done
 
     async def run(self) -> None:
+        await self._sighted.wait()
         while True:
             self._wake.clear()
             pause = await self._look()

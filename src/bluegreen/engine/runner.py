@@ -98,6 +98,8 @@ class Runner:
         if draft.decided:
             await self._flush(draft)  # a person's request may have ended the rollout
         while not draft.rollout.final:
+            if interrupt.is_set():
+                return 0.0  # a request waits: it comes before the next step
             facts = await self._observer.facts(draft.rollout)
             decision = await self._decide(draft, facts)
             await self._flush(draft)
