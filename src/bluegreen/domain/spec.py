@@ -147,6 +147,17 @@ _OPERATED = frozenset({"replicas", "depends_on", "rollout"})
 
 def config_hash(spec: ServiceSpec, image_digest: str = "") -> str:
     """Return 16 hex digits that change exactly when a new release is needed to apply ``spec``."""
-    config = {key: value for key, value in asdict(spec).items() if key not in _OPERATED}
+    config = {key: _plain(value) for key, value in asdict(spec).items() if key not in _OPERATED}
     canonical = json.dumps([config, image_digest], sort_keys=True, default=str)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def _plain(value: object) -> object:
+    """Return ``value`` as it looks after a trip through the journal: 2 and 2.0 are one number."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value
