@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -202,6 +204,55 @@ def test_docker_host_is_honoured(mortal: DockerEngine, monkeypatch: pytest.Monke
         assert mortal.tcp_url in findings[0][2]
 
     asyncio.run(main())
+
+
+def test_an_engine_with_tls_wants_the_right_certificates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for authority in ("theirs", "others"):
+        certificates(tmp_path / authority)
+
+    async def code(**environment: object) -> str:
+        for key in ("DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
+            monkeypatch.delenv(key, raising=False)
+        for key, value in environment.items():
+            monkeypatch.setenv(key, str(value))
+        try:
+            async with open_runtime({"url": engine.tcp_url}) as runtime:
+                await runtime.list()
+        except BluegreenError as refused:
+            return refused.code
+        return "ok"
+
+    async def main() -> None:
+        verify = {"DOCKER_TLS_VERIFY": 1}
+        assert await code() == "docker_tls_failed"
+        assert await code(**verify) == "docker_address_invalid"
+        assert await code(**verify, DOCKER_CERT_PATH=tmp_path / "absent") == "docker_address_invalid"
+        assert await code(**verify, DOCKER_CERT_PATH=tmp_path / "others") == "docker_tls_failed"
+        assert await code(**verify, DOCKER_CERT_PATH=tmp_path / "theirs") == "ok"
+
+    with DockerEngine.running(tcp_port=free_port(), tls=tmp_path / "theirs") as engine:
+        asyncio.run(main())
+
+
+def certificates(folder: Path) -> None:
+    """Make an authority, and a server's and a client's certificate, as Docker names them."""
+    folder.mkdir()
+    new = ("openssl", "req", "-newkey", "rsa:2048", "-nodes")
+    make(folder, *new, "-x509", "-subj", "/CN=ca", "-keyout", "ca-key.pem", "-out", "ca.pem")
+    (folder / "extensions").write_text(
+        "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n"
+    )
+    for prefix in ("server-", ""):
+        name = "server.pem" if prefix else "cert.pem"
+        make(folder, *new, "-subj", "/CN=test", "-keyout", f"{prefix}key.pem", "-out", "request")
+        sign = ("openssl", "x509", "-req", "-in", "request", "-CA", "ca.pem", "-CAkey", "ca-key.pem")
+        make(folder, *sign, "-CAcreateserial", "-extfile", "extensions", "-out", name)
+
+
+def make(folder: Path, *command: str) -> None:
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=30)
 
 
 def test_an_unknown_setting_is_refused() -> None:

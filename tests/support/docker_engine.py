@@ -41,13 +41,18 @@ class EngineBroken(Exception):
 
 @dataclass(kw_only=True)
 class DockerEngine:
-    """One dockerd. ``number`` is the second byte of its addresses (``10.<number>.0.0/16``)."""
+    """One dockerd. ``number`` is the second byte of its addresses (``10.<number>.0.0/16``).
+
+    With ``tls``, a folder with ``ca.pem``, ``server.pem`` and ``server-key.pem``, its TCP port asks for a
+    client certificate.
+    """
 
     folder: Path
     number: int
     live_restore: bool = False
     network_prefix: int = 24
     tcp_port: int | None = None
+    tls: Path | None = None
     pid: int | None = None
     _child: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
 
@@ -177,8 +182,14 @@ class DockerEngine:
         if self.live_restore:
             command.append("--live-restore")
         if self.tcp_port is not None:
-            command += ["--host", self.tcp_url, "--tls=false"]
+            command += ["--host", self.tcp_url, *self._tls()]
         return command
+
+    def _tls(self) -> list[str]:
+        if self.tls is None:
+            return ["--tls=false"]
+        files = {"cacert": "ca.pem", "cert": "server.pem", "key": "server-key.pem"}
+        return ["--tlsverify", *(f"--tls{option}={self.tls / name}" for option, name in files.items())]
 
     def _answers(self, process: subprocess.Popen[bytes]) -> bool:
         if process.poll() is not None:

@@ -76,3 +76,12 @@ def test_the_owner_is_known_until_the_container_is_forgotten() -> None:
     assert "c1" in sightings.owners
     sightings.forget("c1")
     assert "c1" not in sightings.owners
+
+
+def test_what_a_full_list_does_not_hold_is_forgotten() -> None:
+    sightings = Sightings()
+    see(sightings)
+    sightings.retain(["c1"])
+    assert "c1" in sightings.owners
+    sightings.retain(["c2"])
+    assert "c1" not in sightings.owners

@@ -22,8 +22,8 @@ import aiohttp
 from aiodocker import Docker
 from yarl import URL
 
-from bluegreen.domain.errors import BluegreenError, OutcomeUnknown, Permanent, Temporary, UserError
-from bluegreen.drivers.runtimes.docker import refusals
+from bluegreen.domain.errors import BluegreenError, Temporary, UserError
+from bluegreen.drivers.runtimes.docker import losses, refusals
 
 STANDARD_SOCKET = "unix:///var/run/docker.sock"
 ENDLESS = aiohttp.ClientTimeout(total=None)
@@ -154,11 +154,12 @@ class Gateway:
 
     async def _negotiate(self) -> None:
         """Speak the daemon's own version. Asked again after a reconnect: it may have been upgraded."""
-        async with self._docker.session.get(
-            f"{self._docker.docker_host}/version", timeout=ENDLESS
-        ) as response:
-            response.raise_for_status()
-            version = self._decode("the version of Docker", await response.read())
+        what, url = "the version of Docker", f"{self._docker.docker_host}/version"
+        async with self._docker.session.get(url, timeout=ENDLESS) as response:
+            raw = await response.read()
+        if response.status >= 400:
+            raise refusals.of_daemon(what, response.status, _words(raw))
+        version = self._decode(what, raw)
         self._docker.api_version = f"v{version['ApiVersion']}"
 
     def renegotiate(self) -> None:
@@ -175,42 +176,8 @@ class Gateway:
                 evidence=(("answer", raw[:200].decode(errors="replace")),),
             ) from broken
 
-    def _lost(self, what: str, broken: Exception, deadline: float, mutates: bool) -> BluegreenError:
-        evidence = (("address", self.where), ("error", str(broken) or type(broken).__name__))
-        if isinstance(broken, aiohttp.ClientConnectorError):
-            return self._no_connection(broken, evidence)
-        kind = OutcomeUnknown if mutates else Temporary
-        if isinstance(broken, TimeoutError):
-            return kind(
-                f"{what}: Docker at {self.where} did not answer within {deadline:g} s",
-                code="docker_timeout",
-                hint="Check the Docker Engine and the load of its host; the call may be repeated.",
-                evidence=evidence,
-            )
-        return kind(
-            f"{what}: the connection to Docker at {self.where} broke",
-            code="docker_lost",
-            hint="Check that the Docker Engine runs; the call may be repeated.",
-            evidence=evidence,
-        )
-
-    def _no_connection(
-        self, broken: aiohttp.ClientConnectorError, evidence: tuple[tuple[str, str], ...]
-    ) -> BluegreenError:
-        if isinstance(broken.os_error, PermissionError):
-            return Permanent(
-                f"this user may not use Docker at {self.where}: permission denied",
-                code="docker_forbidden",
-                hint="Add the user to the group docker (`sudo usermod -aG docker $USER`, then log in again), "
-                "or run bluegreen with sudo.",
-                evidence=evidence,
-            )
-        return Temporary(
-            f"Docker cannot be reached at {self.where}: {broken.os_error.strerror or broken}",
-            code="docker_unreachable",
-            hint="Start the Docker Engine (`systemctl start docker`), or set DOCKER_HOST to its address.",
-            evidence=evidence,
-        )
+    def _lost(self, what: str, broken: Exception, deadline: float | None, mutates: bool) -> BluegreenError:
+        return losses.of_connection(self.where, what, broken, deadline, mutates)
 
 
 @asynccontextmanager

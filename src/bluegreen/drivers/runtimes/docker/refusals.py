@@ -38,6 +38,13 @@ INVALID_NAME = Rule(
 DAEMON_RULES = (
     INVALID_NAME,
     Rule(
+        r"HTTP request to an HTTPS server|tls: ",
+        UserError,
+        "docker_tls_failed",
+        "this Docker Engine is to be spoken to with TLS",
+        "Set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder with ca.pem, cert.pem and key.pem.",
+    ),
+    Rule(
         r"port is already allocated|address already in use",
         UserError,
         "port_taken",

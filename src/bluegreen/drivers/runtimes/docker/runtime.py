@@ -21,6 +21,7 @@ from bluegreen.drivers.runtimes.docker.body import (
     SERVICE,
     STACK,
     create_body,
+    limit_fields,
     restart_policy,
     traffic_port,
     uses_stack_network,
@@ -94,6 +95,8 @@ class DockerRuntime(DockerConsole):
         params = {"all": True, "filters": {"label": wanted}}
         rows = (await self._gateway.call("GET", "containers/json", what="all instances", params=params)).body
         found = {row["Id"]: self._sightings.recall(row["Id"], row["State"]) for row in rows}
+        if stack is None and service is None:
+            self._sightings.retain(found)
         unseen = [container for container, instance in found.items() if instance is None]
         found |= await self._look(unseen)
         return tuple(instance for instance in found.values() if instance is not None)
@@ -137,7 +140,8 @@ class DockerRuntime(DockerConsole):
             await self._images.ensure(instance.image, spec.container.platform)
         if answer.status != 201:
             return None
-        await self._verify(instance, answer.body["Id"])
+        if limit_fields(spec.limits):
+            await self._verify(instance, answer.body["Id"])
         return str(answer.body["Id"])
 
     async def _verify(self, instance: InstanceSpec, container: str) -> None:

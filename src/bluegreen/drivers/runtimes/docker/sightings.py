@@ -8,7 +8,7 @@ while a reader has not yet come back for more (its next event may already be wai
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from bluegreen.domain.instance import Instance
@@ -52,6 +52,11 @@ class Sightings:
     def forget(self, container: str) -> None:
         self.doubt(container)
         self.owners.pop(container, None)
+
+    def retain(self, containers: Collection[str]) -> None:
+        """Forget all but these: the end of a container that fell into a gap is never told."""
+        for container in self.owners.keys() - set(containers):
+            self.forget(container)
 
     @contextmanager
     def connected(self) -> Iterator[None]:
