@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from bluegreen.domain.errors import Temporary
+from bluegreen.domain.errors import Bug, Temporary
 from bluegreen.drivers.journal.sqlite import SqliteJournal
-from bluegreen.ports.journal import Query, SaveStack
+from bluegreen.ports.journal import Memory, Query, SaveStack
 from bluegreen.testing.journal_contract.stage import a_stack, an_event, caught
 from bluegreen.testing.waiting import until
 from tests.support.journal_file import WRITER, fill, mounted, process, refused, use
@@ -82,6 +82,24 @@ def test_a_lock_of_another_process_is_waited_for_in_vain_and_reported(path: Path
             assert str(path) in error.message
             assert (await journal.load()).stacks == (a_stack(1),)
         await journal.record([SaveStack(a_stack(2))])
+
+    use(path, scenario)
+
+
+def test_a_lock_on_a_file_that_is_not_a_journal_yet_is_reported(path: Path) -> None:
+    with process(LOCKER, path) as locker:
+        assert locker.stdout is not None
+        locker.stdout.readline()
+        assert refused(path).code == "journal_locked"
+    fill(path)
+
+
+def test_a_name_that_cannot_be_stored_is_refused_whole(path: Path) -> None:
+    async def scenario(journal: SqliteJournal) -> None:
+        error = await caught(journal.record([SaveStack(a_stack(1)), SaveStack(a_stack(1, "\udc80"))]))
+        assert isinstance(error, Bug)
+        assert error.code == "journal_refused"
+        assert await journal.load() == Memory()
 
     use(path, scenario)
 

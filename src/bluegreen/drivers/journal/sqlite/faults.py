@@ -35,6 +35,8 @@ def translated(path: Path, *, writing: bool) -> Iterator[None]:
         raise corrupt(path, str(error)) from error
     except (DBAPIError, sqlite3.Error) as error:
         raise _of_sqlite(path, error, writing) from error
+    except UnicodeEncodeError as error:
+        raise _refused(path, str(error)) from error
     except OSError as error:
         raise _of_system(path, error) from error
 
@@ -84,12 +86,7 @@ def _of_sqlite(path: Path, error: DBAPIError | sqlite3.Error, writing: bool) -> 
         return _forbidden(path, said)
     if primary == sqlite3.SQLITE_IOERR:
         return _io(path, said, writing)
-    return Bug(
-        f"The journal {path} refused a statement.",
-        code="journal_refused",
-        evidence=(("journal", str(path)), ("it said", said)),
-        hint="Traffic was left as it is. Please report this with the evidence.",
-    )
+    return _refused(path, said)
 
 
 def _of_system(path: Path, error: OSError) -> BluegreenError:
@@ -124,6 +121,15 @@ def _forbidden(path: Path, said: str) -> Permanent:
         evidence=(("journal", str(path)), ("it said", said)),
         hint="Give the user of the controller the right to write the file and its folder, or choose "
         "another folder with --state-dir.",
+    )
+
+
+def _refused(path: Path, said: str) -> Bug:
+    return Bug(
+        f"The journal {path} refused a statement.",
+        code="journal_refused",
+        evidence=(("journal", str(path)), ("it said", said)),
+        hint="Traffic was left as it is. Please report this with the evidence.",
     )
 
 
