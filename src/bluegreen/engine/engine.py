@@ -8,18 +8,19 @@ controller that starts changes no traffic.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import structlog
 
 from bluegreen.domain.composition import compose
-from bluegreen.domain.errors import Temporary
+from bluegreen.domain.errors import BluegreenError, Temporary
 from bluegreen.domain.instance import RuntimeEvent
 from bluegreen.domain.live import remembered_weights
 from bluegreen.domain.naming import PoolId, RouteId
 from bluegreen.domain.rollout import Phase, Rollout
-from bluegreen.domain.routing import Routing
+from bluegreen.domain.routing import BalancerFacts, Routing, Server
 from bluegreen.engine import narrate
 from bluegreen.engine.bus import Bus
 from bluegreen.engine.evidence import Evidence
@@ -42,6 +43,9 @@ LEASE = "controller"
 LEASE_TTL = 15.0
 LEASE_EVERY = 5.0
 INVENTORY_PATIENCE = 15.0
+BALANCER_PATIENCE = 10.0
+BALANCER_RETRY = 0.25
+LEASE_DEADLINE = 4.0
 
 log = structlog.get_logger()
 
@@ -110,9 +114,7 @@ class Engine:
     def loop(self, key: ServiceKey) -> ServiceLoop:
         """Return the loop of a service, started if needed."""
         if key not in self._loops:
-            loop = ServiceLoop(
-                key, self.ledger, self.runner, self.keeper, self.clock, self.inventory.ready
-            )
+            loop = ServiceLoop(key, self.ledger, self.runner, self.keeper, self.clock, self.inventory.ready)
             self._loops[key] = loop
             self._tasks[key] = self._group.create_task(loop.run(), name="/".join(key))
         return self._loops[key]
@@ -198,15 +200,39 @@ class Engine:
         if not stacks:
             return
         routing = compose(stacks, Routing())
-        try:
-            routing = self.switchboard.adopt(routing, await self.switchboard.observe())
-        except Temporary as error:
-            log.warning("engine.balancer_silent", error=error.message)
+        if not routing.listeners:
+            return
+        facts = await self._first_look_at_the_balancer()
+        routing = self._with_what_runs(routing) if facts is None else self.switchboard.adopt(routing, facts)
         fallback = self._remembered()
         for route, known in routing.routes.items():
             if not known.weights and route in fallback:
                 routing = routing.with_weights(route, fallback[route])
-        await self.switchboard.change(lambda _: routing)
+        await self.switchboard.resume(routing)
+
+    async def _first_look_at_the_balancer(self) -> BalancerFacts | None:
+        """Return what it carries, once it answers; ``None`` when it does not for a long time."""
+        patience = self.clock.now() + BALANCER_PATIENCE
+        while True:
+            try:
+                return await self.switchboard.observe()
+            except BluegreenError as error:
+                if self.clock.now() >= patience:
+                    log.warning("engine.balancer_silent", error=error.message)
+                    return None
+                await self.clock.wait(asyncio.Event(), BALANCER_RETRY)
+
+    def _with_what_runs(self, routing: Routing) -> Routing:
+        """Return ``routing`` with the instances that run as servers: never an empty pool by ignorance."""
+        for pool in routing.pools:
+            found = (i for i in self.inventory.everything() if i.pool == pool)
+            servers = tuple(
+                Server(name=i.name, host=i.host, port=i.port)
+                for i in found
+                if i.running and i.host is not None and i.port is not None
+            )
+            routing = routing.with_servers(pool, servers)
+        return routing
 
     def _remembered(self) -> dict[RouteId, dict[PoolId, int]]:
         services = self.ledger.services
@@ -216,7 +242,11 @@ class Engine:
         return found
 
     async def _hold_lease(self) -> None:
-        await self.drivers.journal.hold(LEASE, self.owner, self.clock.now(), LEASE_TTL)
+        await self._lease(LEASE_TTL)
+
+    async def _lease(self, ttl: float) -> None:
+        async with asyncio.timeout(LEASE_DEADLINE):
+            await self.drivers.journal.hold(LEASE, self.owner, self.clock.now(), ttl)
 
     async def _keep_lease(self) -> None:
         try:
@@ -224,9 +254,10 @@ class Engine:
                 await self.clock.wait(asyncio.Event(), LEASE_EVERY)
                 try:
                     await self._hold_lease()
-                except Temporary as error:
-                    if error.code == "lease_held":
+                except (BluegreenError, TimeoutError) as error:
+                    if isinstance(error, BluegreenError) and error.code == "lease_held":
                         raise  # somebody else acts now: stop at once, compensate nothing
-                    log.warning("engine.lease_not_renewed", error=error.message)
+                    log.warning("engine.lease_not_renewed", error=str(error) or "no answer in time")
         finally:
-            await self.drivers.journal.hold(LEASE, self.owner, self.clock.now(), 0)
+            with contextlib.suppress(BluegreenError, TimeoutError):
+                await self._lease(0)  # what is not given back expires

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import structlog
 
-from bluegreen.domain.errors import BluegreenError
+from bluegreen.domain.errors import BluegreenError, Temporary
 from bluegreen.domain.instance import Instance, RuntimeEvent, RuntimeEventKind
 from bluegreen.engine.ledger import ServiceKey
 from bluegreen.ports.clock import Clock
@@ -35,6 +35,8 @@ class Inventory:
         self._on_event = on_event
         self._instances: dict[ServiceKey, tuple[Instance, ...]] = {}
         self._seen_at: dict[ServiceKey, float] = {}
+        self._seen_by: dict[ServiceKey, int] = {}
+        self._looks = 0
         self.ready = asyncio.Event()
 
     def instances(self, key: ServiceKey) -> tuple[Instance, ...]:
@@ -47,15 +49,18 @@ class Inventory:
         """Look at one service again, unless it was looked at less than ``older_than`` seconds ago."""
         if older_than and self._clock.now() - self._seen_at.get(key, 0.0) < older_than:
             return
-        async with asyncio.timeout(LIST_DEADLINE):
-            found = await self._runtime.list(*key)
+        self._looks += 1
+        look = self._looks
+        found = await self._list(LIST_DEADLINE, *key)
+        if look < self._seen_by.get(key, 0):
+            return  # a look that began later has answered already
         self._instances[key] = found
         self._seen_at[key] = self._clock.now()
+        self._seen_by[key] = look
 
     async def resync(self) -> None:
         """Look at everything again."""
-        async with asyncio.timeout(LIST_DEADLINE * 3):
-            found = await self._runtime.list()
+        found = await self._list(LIST_DEADLINE * 3)
         groups: dict[ServiceKey, list[Instance]] = {}
         for instance in found:
             groups.setdefault((instance.stack, instance.service), []).append(instance)
@@ -64,14 +69,25 @@ class Inventory:
         self._seen_at = dict.fromkeys(groups, now)
         self.ready.set()
 
+    async def _list(self, deadline: float, *key: str) -> tuple[Instance, ...]:
+        try:
+            async with asyncio.timeout(deadline):
+                return await self._runtime.list(*key)
+        except TimeoutError as error:
+            raise Temporary(
+                f"the runtime did not say within {deadline:g} s what runs",
+                code="runtime_silent",
+                hint="Nothing is changed meanwhile. `bluegreen doctor` shows the state of the runtime.",
+            ) from error
+
     async def follow(self) -> None:
         """Follow the runtime's events until cancelled."""
         while True:
             try:
                 async for event in self._runtime.events():
                     await self._take(event)
-            except (BluegreenError, TimeoutError) as error:
-                log.warning("inventory.stale", error=str(error) or type(error).__name__)
+            except BluegreenError as error:
+                log.warning("inventory.stale", error=error.message)
             await self._clock.wait(asyncio.Event(), RESYNC_PAUSE)
 
     async def _take(self, event: RuntimeEvent) -> None:

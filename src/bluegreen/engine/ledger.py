@@ -7,10 +7,12 @@ a log line and a message of the stream, so they cannot disagree.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
 import structlog
 
+from bluegreen.domain.errors import BluegreenError, Temporary
 from bluegreen.domain.events import Event
 from bluegreen.domain.release import Release, ServiceRecord
 from bluegreen.domain.rollout import Rollout
@@ -21,6 +23,7 @@ from bluegreen.ports.journal import (
     Change,
     DropStack,
     Journal,
+    Query,
     SaveRollout,
     SaveService,
     SaveStack,
@@ -35,6 +38,19 @@ log = structlog.get_logger()
 ServiceKey = tuple[str, str]
 
 
+@asynccontextmanager
+async def _deadline() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(JOURNAL_DEADLINE):
+            yield
+    except TimeoutError as error:
+        raise Temporary(
+            f"the journal did not answer within {JOURNAL_DEADLINE:g} s",
+            code="journal_hung",
+            hint="Traffic stays as it is. Look at the disk that holds the state folder.",
+        ) from error
+
+
 class Ledger:
     def __init__(self, journal: Journal, bus: Bus) -> None:
         self._journal = journal
@@ -46,9 +62,11 @@ class Ledger:
         self.recent: dict[str, Rollout] = {}
         self._releases: dict[ServiceKey, tuple[Release, ...]] = {}
         self._writing = asyncio.Lock()
+        self._in_doubt = False
 
     async def load(self) -> None:
-        async with asyncio.timeout(JOURNAL_DEADLINE):
+        """Read everything. Raises what the journal raises, ``Temporary`` when it hangs."""
+        async with _deadline():
             memory = await self._journal.load()
         self.stacks = {record.spec.name: record for record in memory.stacks}
         self.services = {(record.stack, record.name): record for record in memory.services}
@@ -63,14 +81,43 @@ class Ledger:
         remembered, so that nobody's earlier change is lost.
         """
         async with self._writing:
+            doubtful = self._in_doubt
+            if doubtful:
+                await self._look_again()
             wanted = changes() if callable(changes) else changes
-            async with asyncio.timeout(JOURNAL_DEADLINE):
-                written = await self._journal.record(wanted, events)
+            rollout = next((c.rollout for c in wanted if isinstance(c, SaveRollout)), None)
+            if doubtful and rollout is not None and await self._is_stored(rollout):
+                wanted = [SaveRollout(rollout)]
+                written = await self._stored_events(rollout, len(events))
+            else:
+                written = await self._write(wanted, events)
             for change in wanted:
                 self._remember(change)
         for event in written:
             log.log(_LEVELS[event.level], event.kind, **_fields(event))
         self._bus.publish(written)
+
+    async def _write(self, changes: Sequence[Change], events: Sequence[Event]) -> tuple[Event, ...]:
+        try:
+            async with _deadline():
+                return await self._journal.record(changes, events)
+        except BluegreenError:
+            self._in_doubt = True  # it may be written all the same: look before the next write
+            raise
+
+    async def _look_again(self) -> None:
+        await self.load()
+        self._releases.clear()
+        self._in_doubt = False
+
+    async def _is_stored(self, rollout: Rollout) -> bool:
+        async with _deadline():
+            stored = await self._journal.rollouts(Query(rollout=rollout.id, limit=1))
+        return bool(stored) and stored[0].version >= rollout.version
+
+    async def _stored_events(self, rollout: Rollout, count: int) -> tuple[Event, ...]:
+        async with _deadline():
+            return await self._journal.events(Query(rollout=rollout.id, limit=count))
 
     def _remember(self, change: Change) -> None:
         match change:
@@ -109,7 +156,7 @@ class Ledger:
         """Return the releases of a service, oldest first, from memory where they are known."""
         key = (stack, service)
         if key not in self._releases:
-            async with asyncio.timeout(JOURNAL_DEADLINE):
+            async with _deadline():
                 self._releases[key] = await self._journal.releases(stack, service)
         return self._releases[key]
 

@@ -11,8 +11,10 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
+import structlog
+
 from bluegreen.domain.composition import compose
-from bluegreen.domain.errors import Temporary
+from bluegreen.domain.errors import BluegreenError, Temporary
 from bluegreen.domain.naming import PoolId, RouteId
 from bluegreen.domain.routing import BalancerFacts, Routing, Server
 from bluegreen.domain.stack import StackSpec
@@ -20,6 +22,8 @@ from bluegreen.ports.balancer import Balancer
 
 APPLY_DEADLINE = 20.0
 OBSERVE_DEADLINE = 3.0
+
+log = structlog.get_logger()
 
 
 class Switchboard:
@@ -45,6 +49,16 @@ class Switchboard:
                 ) from error
             self.routing = wanted
             self._applied = True
+
+    async def resume(self, routing: Routing) -> None:
+        """Take ``routing`` for what is wanted, whether the balancer takes it now or with a later change."""
+        async with self._lock:
+            self.routing = routing
+            self._applied = False
+        try:
+            await self.change(lambda current: current)
+        except BluegreenError as error:
+            log.warning("switchboard.not_applied", error=error.message)
 
     async def observe(self, pools: Collection[PoolId] | None = None) -> BalancerFacts:
         """Raises ``Temporary`` when the balancer does not answer."""
