@@ -44,12 +44,12 @@ class Images:
                 code="no_image",
                 hint="Give the service an `image`, or run the stack on the process runtime.",
             )
-        info = (await self._gateway.call("GET", "info", what="the state of Docker")).body
+        info = await self._info()
         limits.check(spec.name, spec.limits, info)
         platform = spec.container.platform
         image = await self.ensure(spec.image, platform)
         _check_platform(spec.image, image, info, platform)
-        digest = _repo_digest(spec.image, image)
+        digest = repo_digest(spec.image, image, info.get("IndexServerAddress", ""))
         pinned = digest or image["Id"]
         ports = reading.image_ports(image)
         self._remember(pinned, ports)
@@ -75,6 +75,10 @@ class Images:
             self._remember(pinned, reading.image_ports(await self.ensure(pinned)))
         return self._ports[pinned]
 
+    async def _info(self) -> Json:
+        info: Json = (await self._gateway.call("GET", "info", what="the state of Docker")).body
+        return info
+
     def _remember(self, pinned: str, ports: tuple[int, ...]) -> None:
         self._ports[pinned] = ports
         self._ports.move_to_end(pinned)
@@ -93,7 +97,8 @@ class Images:
                 image, "not found: the image was known by its id only and has been removed"
             )
         name, tag = split_reference(image)
-        headers = await login.auth_header(image, self._options.docker_config())
+        default = str((await self._info()).get("IndexServerAddress", ""))
+        headers = await login.auth_header(image, default, self._options.docker_config())
         params = {"fromImage": name, "tag": tag} | ({"platform": platform} if platform else {})
         deadline = self._options.pull_deadline
         try:
@@ -131,18 +136,16 @@ def split_reference(image: str) -> tuple[str, str]:
     return full, digest if at else tag or "latest"
 
 
-def _repo_digest(image: str, found: Json) -> str:
-    """Return the reference by digest that fits ``image``, ``""`` if no registry knows it."""
-    wanted = _familiar(split_reference(image)[0])
-    digests = found.get("RepoDigests") or ()
-    return next((d for d in digests if _familiar(d.partition("@")[0]) == wanted), "")
+def repo_digest(image: str, found: Json, default: str) -> str:
+    """Return the reference by digest that fits ``image``, ``""`` if no registry knows it.
 
-
-def _familiar(repository: str) -> str:
-    """Return a repository's short name: Docker drops its default registry and ``library/``."""
-    for prefix in ("index.docker.io/", "docker.io/", "library/"):
-        repository = repository.removeprefix(prefix)
-    return repository
+    Docker drops its own registry (``default``) from names, and the folder of its curated images.
+    """
+    wanted = split_reference(image)[0]
+    digests = {str(digest).partition("@")[0]: str(digest) for digest in found.get("RepoDigests") or ()}
+    if wanted in digests or login.registry_of(image, default) != default:
+        return digests.get(wanted, "")
+    return next((digest for name, digest in digests.items() if wanted.endswith(f"/{name}")), "")
 
 
 def _check_platform(name: str, image: Json, info: Json, platform: str | None) -> None:

@@ -12,29 +12,34 @@ import base64
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from bluegreen.domain.errors import UserError
 
-HUB = "docker.io"
-HUB_KEY = "https://index.docker.io/v1/"
 HELPER_DEADLINE = 30.0
 
 
-def registry_of(image: str) -> str:
-    """Return the host of an image's registry: its first part if that looks like a host."""
-    first, slash, _ = image.partition("/")
-    return first if slash and ("." in first or ":" in first or first == "localhost") else HUB
+def registry_of(image: str, default: str) -> str:
+    """Return the key under which Docker keeps the login for an image's registry.
+
+    That is the host in its name. Where the name has none, or the host of the Engine's own registry,
+    it is ``default``: the Engine's ``IndexServerAddress``, a URL.
+    """
+    host, slash, _ = image.partition("/")
+    is_host = bool(slash) and ("." in host or ":" in host or host == "localhost")
+    own = urlsplit(default).hostname or ""
+    return host if is_host and own != host and not own.endswith(f".{host}") else default
 
 
-async def auth_header(image: str, config: Path) -> dict[str, str]:
+async def auth_header(image: str, default: str, config: Path) -> dict[str, str]:
     """Return the ``X-Registry-Auth`` header for pulling ``image``, empty when there is no login.
 
-    Raises ``UserError`` (``docker_config_invalid``, ``credential_helper_failed``).
+    ``default`` is the Engine's ``IndexServerAddress``. Raises ``UserError``
+    (``docker_config_invalid``, ``credential_helper_failed``).
     """
-    registry = registry_of(image)
-    key = HUB_KEY if registry == HUB else registry
+    key = registry_of(image, default)
     settings = _read(config)
-    helper = (settings.get("credHelpers") or {}).get(registry) or settings.get("credsStore")
+    helper = (settings.get("credHelpers") or {}).get(key) or settings.get("credsStore")
     login = await _ask_helper(helper, key) if helper else None
     try:
         login = login or _stored(settings.get("auths") or {}, key)
