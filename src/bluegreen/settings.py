@@ -5,7 +5,6 @@ Read by ``bluegreen serve`` only. The reference page is generated from the field
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -13,16 +12,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bluegreen.domain.errors import UserError
+from bluegreen.locations import SOCKET, default_state_dir
 
 PREFIX = "BLUEGREEN_"
-
-
-def default_state_dir(environment: Mapping[str, str]) -> Path:
-    """Return where a controller keeps its data when nobody says otherwise."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/bluegreen")
-    base = environment.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(base) / "bluegreen"
 
 
 class Settings(BaseModel):
@@ -54,7 +46,7 @@ class Settings(BaseModel):
 
     @property
     def socket(self) -> Path:
-        return self.home / "bluegreen.sock"
+        return self.home / SOCKET
 
     @property
     def journal(self) -> Path:

@@ -1,0 +1,44 @@
+"""``serve``: the controller in the foreground."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from bluegreen.cli.lazy import verb
+from bluegreen.cli.session import Session, pass_session
+
+
+@verb(
+    "serve",
+    "bluegreen serve",
+    "bluegreen serve --runtime process --state-dir /tmp/bluegreen",
+    "bluegreen serve --listen 127.0.0.1:8110",
+)
+@click.option("--runtime", type=click.Choice(["auto", "docker", "process"]), help="What runs instances.")
+@click.option("--docker-url", metavar="URL", help="Address of the Docker Engine.")
+@click.option("--balancer", type=click.Choice(["haproxy"]), help="What carries the routes.")
+@click.option("--haproxy-binary", metavar="PATH", help="An HAProxy of 2.6 or newer.")
+@click.option("--haproxy-run", type=click.Choice(["process", "container"]), help="How HAProxy runs.")
+@click.option("--haproxy-image", metavar="IMAGE", help="Image of HAProxy when it runs in a container.")
+@click.option("--listen", metavar="HOST:PORT", help="Also serve the API on this loopback address.")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="Least important log line to print.",
+)
+@pass_session
+def serve(session: Session, **flags: Any) -> None:
+    """Run the controller in the foreground.
+
+    Ends at SIGTERM or Ctrl-C; the balancer and the instances go on, and the next controller takes
+    them over. Each option is also a variable, for example BLUEGREEN_RUNTIME.
+    """
+    import asyncio
+    import os
+
+    from bluegreen.server import serve as run
+    from bluegreen.settings import load
+
+    asyncio.run(run(load(os.environ, flags | {"home": session.home})))
