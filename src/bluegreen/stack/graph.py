@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 
 from bluegreen.domain.stack import BalancerSpec
 from bluegreen.stack.members import Member
@@ -81,25 +82,28 @@ def _check_target(
 
 
 def check_cycles(members: Mapping[str, Member]) -> None:
-    """Report each circle of links and ``depends_on`` once: nothing in it could start first."""
-    done: set[str] = set()
-    for start in members:
-        _walk(start, members, [], done)
+    """Report each circle of links and ``depends_on``: nothing in it could start first."""
+    waits = {
+        name: [target for target in (*member.linked, *dependencies(member)) if target in members]
+        for name, member in members.items()
+    }
+    waits = {name: [target for target in targets if target != name] for name, targets in waits.items()}
+    while (circle := _circle(waits)) is not None:
+        first = min(circle, key=list(members).index)
+        turned = circle[circle.index(first) :] + circle[: circle.index(first)]
+        message = f"these services wait for each other: {' → '.join([*turned, first])}"
+        members[first].report.error("cycle", message, hint="remove one of the links", key=True)
+        waits[first] = []
 
 
-def _walk(name: str, members: Mapping[str, Member], way: list[str], done: set[str]) -> None:
-    if name in way:
-        circle = [*way[way.index(name) :], name]
-        message = f"these services wait for each other: {' → '.join(circle)}"
-        members[name].report.error("cycle", message, hint="remove one of the links", key=True)
-        return
-    if name in done:
-        return
-    done.add(name)
-    member = members[name]
-    for target in dict.fromkeys((*member.linked, *dependencies(member))):
-        if target in members and target != name:
-            _walk(target, members, [*way, name], done)
+def _circle(waits: Mapping[str, list[str]]) -> list[str] | None:
+    """Return one circle in the order of waiting, each name once."""
+    try:
+        TopologicalSorter(waits).prepare()
+    except CycleError as error:
+        found: list[str] = error.args[1]
+        return found[:0:-1]
+    return None
 
 
 @dataclass(frozen=True, slots=True)

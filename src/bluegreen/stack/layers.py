@@ -19,6 +19,7 @@ from bluegreen.stack.tree import Entry, MapNode, Mark, Node, Scalar, map_scalars
 _COMPOSE_TOP = frozenset(
     {"services", "version", "name", "volumes", "networks", "configs", "secrets", "include", "models"}
 )
+_MAX_EXTENDS = 40
 
 
 class Dialect(StrEnum):
@@ -72,6 +73,10 @@ def _fits(tree: MapNode, dialect: Dialect, found: list[Problem]) -> bool:
 
 def _finish(root: MapNode, dialect: Dialect, found: list[Problem]) -> Combined | None:
     if dialect is Dialect.DOCKER_CLOUD:
+        if "x-bluegreen" in root.entries:
+            mark = root.entries["x-bluegreen"].key
+            message, hint = "x-bluegreen belongs to a service", "move it below the service it is for"
+            found.append(_at(mark, Severity.ERROR, message, "misplaced_key", hint))
         entries = {
             name: Entry(entry.key, merging.shape_service(entry.value))
             for name, entry in root.entries.items()
@@ -156,14 +161,16 @@ class _Layering:
             siblings = self.services_of(Path(wanted.mark.file).parent / file)
         identity = f"{file or wanted.mark.file}:{name}"
         base = siblings.get(name)
-        if base is None or identity in seen:
+        if base is None or identity in seen or len(seen) > _MAX_EXTENDS:
             self.refuse_extends(wanted, name, siblings, cycle=base is not None)
             return own
         return merging.merge_service(self.extend(base, siblings, (*seen, identity)), own)
 
     def refuse_extends(self, at: Node, name: str, siblings: MapNode, *, cycle: bool) -> None:
         message = (
-            f"`extends` goes round in a circle at {name!r}" if cycle else f"there is no service {name!r}"
+            f"`extends` goes round in a circle, or too far, at {name!r}"
+            if cycle
+            else f"there is no service {name!r}"
         )
         hint = "" if cycle else suggest(name, siblings.entries)
         self.found.append(_at(at.mark, Severity.ERROR, message, "bad_extends", hint))

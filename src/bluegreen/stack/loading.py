@@ -18,7 +18,7 @@ from bluegreen.stack import balancers, graph, managed
 from bluegreen.stack.dotenv import read_env_file
 from bluegreen.stack.environment import environment_of
 from bluegreen.stack.layers import Combined, Dialect, combine
-from bluegreen.stack.members import Member
+from bluegreen.stack.members import Member, balancer_driver
 from bluegreen.stack.models.compose import ComposeService, ComposeTop
 from bluegreen.stack.models.docker_cloud import DockerCloudService
 from bluegreen.stack.problems import Loaded, Problem, Severity, sort_key
@@ -97,7 +97,9 @@ def _members(combined: Combined, whole: Whole, report: Report) -> tuple[dict[str
         result = validate(model, entry.value, place)
         if graph.check_name(name, place) and result is not None:
             service, place = result
-            members[name] = Member(name, service, environment_of(service, whole.outer, place), place)
+            members[name] = Member(
+                name, service, environment_of(service, whole.outer, place), place, balancer_driver(service)
+            )
     return members, frozenset(skipped)
 
 
@@ -125,7 +127,9 @@ def _stack(members: dict[str, Member], skipped: frozenset[str], whole: Whole, so
     for one in built.values():
         checks = {**one.checks, **checks}
         ports = {**one.ports, **ports}
-    services = tuple(_service(m, members, whole, checks, ports) for m in members.values() if m.driver is None)
+    plain = [member for member in members.values() if member.driver is None]
+    ordinary = frozenset(member.name for member in plain)
+    services = tuple(_service(member, ordinary, whole, checks, ports) for member in plain)
     graph.check_ports(members, specs, whole.publish, {s.name: s.replicas for s in services})
     return StackSpec(
         name=whole.stack, services=services, balancers=tuple(specs.values()), routes=routes, source=source
@@ -134,13 +138,13 @@ def _stack(members: dict[str, Member], skipped: frozenset[str], whole: Whole, so
 
 def _service(
     member: Member,
-    members: Mapping[str, Member],
+    ordinary: frozenset[str],
     whole: Whole,
     checks: Mapping[str, HealthCheck],
     ports: Mapping[str, int],
 ) -> ServiceSpec:
     spec = service_spec(member.name, member.service, whole, member.report)
-    ordinary = {name for name, other in members.items() if other.driver is None and name != member.name}
+    ordinary -= {member.name}
     links = tuple(link for link in links_of(member.service) if link.service in ordinary)
     after = dict.fromkeys((*graph.dependencies(member), *(link.service for link in links)))
     return replace(

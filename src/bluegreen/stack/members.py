@@ -14,17 +14,16 @@ _ALWAYS = ("dockercloud/haproxy", "tutum/haproxy")
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One service: its keys, its environment, and where to report what is wrong with it."""
+    """One service: its keys, its environment, and where to report what is wrong with it.
+
+    ``driver`` is ``haproxy`` or ``nginx`` when the image is a balancer that bluegreen stands in for.
+    """
 
     name: str
     service: CommonService
     environment: Mapping[str, str]
     report: Report
-
-    @property
-    def driver(self) -> str | None:
-        """``haproxy`` or ``nginx`` when the image is a balancer that bluegreen stands in for."""
-        return balancer_driver(self.service)
+    driver: str | None
 
     @property
     def linked(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from bluegreen.stack.tree import Entry, ListNode, MapNode, Mark, Node, Scalar
 
 MAX_BYTES = 512 * 1024
 MAX_NODES = 50_000
+MAX_DEPTH = 40
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _LOCAL_TAGS = {"!reset": "reset", "!override": "override"}
 _STANDARD_TAG = "tag:yaml.org,2002:"
@@ -138,6 +139,8 @@ class _Builder:
             raise self.refuse(node, message, "too_many_values", "write out what the aliases stand for")
         if id(node) in self.open:
             raise self.refuse(node, "an anchor contains itself", "recursive_anchor")
+        if len(self.open) >= MAX_DEPTH:
+            raise self.refuse(node, f"the file is nested deeper than {MAX_DEPTH} levels", "too_deep")
         self.open.add(id(node))
         try:
             return self.build(node, self.tag(node))

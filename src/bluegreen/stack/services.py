@@ -86,7 +86,7 @@ def _traffic_port(exposed: tuple[int, ...], ports: tuple[PortMapping, ...]) -> i
 
 
 def _require_image(name: str, service: CommonService, report: Report) -> None:
-    if service.image is None and service.own.process is None:
+    if service.image is None and service.own.process is None and not report.has_errors("image"):
         hint = "add `image:` (or `x-bluegreen: {process: {command: …}}` for the process runtime)"
         report.error("missing_image", f"{name} has no image", hint=hint, key=True)
 

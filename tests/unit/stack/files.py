@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- rows of a table stay on one line
 """Stack files written by tests, and what loading them gave."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- rows of a table stay on one line
 """The old balancer's variables: each one's translation, and what is said of those without one."""
 
 import subprocess

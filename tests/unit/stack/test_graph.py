@@ -36,6 +36,16 @@ def test_contradictions_are_one_error(folder: Folder, text: str, code: str, says
     assert says in outcome.text
 
 
+def test_two_circles_are_both_reported_and_a_long_chain_is_none(folder: Folder) -> None:
+    links = {"a": "b", "b": "c", "c": "a", "d": "e", "e": "d"}
+    outcome = folder.load("".join(f"{name}: {{image: x, links: [{to}]}}\n" for name, to in links.items()))
+    assert outcome.errors == ["cycle", "cycle"]
+    assert "a → b → c → a" in outcome.text
+    assert "d → e → d" in outcome.text
+    chain = "".join(f"s{n}: {{image: x, links: [s{n + 1}]}}\n" for n in range(1200)) + "s1200: {image: x}\n"
+    assert folder.load(chain).codes == []
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- rows of a table stay on one line
 """Several files as one stack, ``extends``, names and where files are looked for."""
 
 from pathlib import Path
@@ -119,14 +120,24 @@ services:
     ("services", "says"),
     [
         ("  web: {image: x, extends: wbe}\n  wb: {image: y}\n", "there is no service 'wbe'"),
-        ("  web: {image: x, extends: web}\n", "in a circle"),
-        ("  web: {image: x, extends: job}\n  job: {image: y, extends: web}\n", "in a circle"),
+        ("  web: {image: x, extends: web}\n", "round in a circle"),
+        ("  web: {image: x, extends: job}\n  job: {image: y, extends: web}\n", "round in a circle"),
     ],
 )
 def test_extends_that_lead_nowhere(folder: Folder, services: str, says: str) -> None:
     outcome = folder.load("services:\n" + services)
     assert set(outcome.errors) == {"bad_extends"}
     assert says in outcome.text
+
+
+def test_a_long_chain_of_extends_is_refused(folder: Folder) -> None:
+    chain = "".join(f"  s{n}: {{image: x, extends: s{n + 1}}}\n" for n in range(500)) + "  s500: {image: x}\n"
+    assert "bad_extends" in folder.load("services:\n" + chain).errors
+
+
+def test_x_bluegreen_belongs_to_a_service(folder: Folder) -> None:
+    assert folder.load("x-bluegreen: {bake: 1m}\nweb: {image: x}\n").errors == ["misplaced_key"]
+    assert folder.load("x-bluegreen: {bake: 1m}\nservices: {web: {image: x}}\n").errors == ["unknown_key"]
 
 
 def test_a_missing_file_to_extend_is_reported(folder: Folder) -> None:

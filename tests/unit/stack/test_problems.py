@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- rows of a table stay on one line
 """All problems of a file at once, as people read them."""
 
 import re
@@ -99,9 +100,9 @@ GOLDEN = r"""
     hint: write seconds, or for example 500ms, 30s, 5m, 1h30m
 33:5: error: unknown key 'rout'
     hint: did you mean 'route'? Allowed: route, check, strategy, step_pause, bake, drain, start_deadline, max_restarts, stop_first, replicas, port, process, balancer
+35:10: error: image: the value is empty
 35:10: warning: the variable IMAGE is not set; it becomes empty
     hint: set IMAGE, or write ${IMAGE:-default}; $$IMAGE is a plain dollar sign
-35:10: error: image: the value is empty
 37:16: error: environment: the value of A must be text, found a list
 38:1: error: 'bad name' cannot name a service
     hint: use letters, digits, - and _, at most 63, and begin with a letter or digit

@@ -112,6 +112,7 @@ BILLION = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         (b'web: "\\UFFFFFFFF"\n', "yaml_syntax", 0, 0),
         (BILLION.encode(), "too_many_values", 1, 8),
         (b"[" * 5000, "too_deep", 0, 0),
+        (b"a: " + b"[" * 60 + b"]" * 60, "too_deep", 1, 43),
         (b"a: " + b"x" * 600_000, "file_too_large", 0, 0),
     ],
 )

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- rows of a table stay on one line
 """Which images are balancers; links, ports and virtual hosts as routes; managed services."""
 
 import pytest

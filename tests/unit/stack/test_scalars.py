@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- rows of a table stay on one line
 """Sizes, durations and times, there and back."""
 
 import pytest

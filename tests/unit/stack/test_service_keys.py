@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- rows of a table stay on one line
 """Every key of a service, in both dialects: what it becomes, or why it becomes nothing."""
 
 from typing import Any
