@@ -22,6 +22,17 @@ def violations(rollout: Rollout, facts: Facts, step: Step) -> tuple[str, ...]:
             return ()
 
 
+def no_way_back(rollout: Rollout, target: PoolView, source: PoolView | None) -> str:
+    """Return why going back would only lose the traffic; empty when it would not."""
+    if not rollout.routes or source is None or _serves(source) or not _serves(target):
+        return ""
+    return f"{source.id} has no instance that serves"
+
+
+def _serves(pool: PoolView) -> bool:
+    return any(not i.failing for i in pool.instances)
+
+
 def _stopping(rollout: Rollout, facts: Facts, pool: PoolId) -> tuple[str, ...]:
     if not rollout.routes:
         return ()
@@ -50,7 +61,9 @@ def _weights(rollout: Rollout, facts: Facts, weights: dict[PoolId, int]) -> tupl
     if weights and sum(weights.values()) != 100:
         return (f"shares sum to {sum(weights.values())}, not 100",)
     if rollout.phase is Phase.REVERTING:
-        return ()  # the way back is never gated
+        # Never gated on the new color's health; only an old one that is dead now does not get it back.
+        why = no_way_back(rollout, facts.target, facts.source)
+        return (why,) if why else ()
     unfit = [
         f"{pool.id} has no healthy instance"
         for pool in _views(facts)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bluegreen.domain.facts import PoolView
 from bluegreen.domain.instance import Instance, InstanceState
-from bluegreen.domain.naming import Color, PoolId, color_of
+from bluegreen.domain.naming import Color, color_of
 from bluegreen.domain.release import ServiceRecord
 from bluegreen.domain.rollout import Rollout
 from bluegreen.domain.routing import Admin, Server
@@ -58,7 +58,7 @@ def upkeep(
     }
     missing = [p for p in wanted if p not in found or _revive(found[p], policies.get(p.release))]
     owned = _owned(rollout)
-    extra = [i.name for p, i in found.items() if p not in wanted and p.color not in owned]
+    extra = [i.name for p, i in found.items() if p not in wanted and (p.color, p.release) not in owned]
     return Upkeep(start=tuple(sorted(missing)), remove=tuple(sorted(extra)))
 
 
@@ -73,12 +73,20 @@ def _revive(instance: Instance, policy: RestartPolicy | None) -> bool:
     return instance.state is InstanceState.EXITED and keeps
 
 
-def _owned(rollout: Rollout | None) -> frozenset[Color]:
-    """Return the colors in which only the rollout may stop instances."""
+def _owned(rollout: Rollout | None) -> frozenset[tuple[Color, int]]:
+    """Return the releases, by color, that only the rollout may stop. What else is there is left over."""
     if rollout is None or rollout.final or not rollout.starts_target:
         return frozenset()
-    pools = (rollout.target,) if rollout.source is None else (rollout.target, rollout.source)
-    return frozenset(color_of(pool) for pool in pools)
+    target = (color_of(rollout.target), rollout.release)
+    if rollout.source is None:
+        return frozenset({target})
+    return frozenset({target, (color_of(rollout.source), rollout.source_release)})
+
+
+def abandoned(record: ServiceRecord, rollout: Rollout | None) -> frozenset[Color]:
+    """Return the colors that are to have no servers: nothing is wanted there and no rollout uses them."""
+    used = {color for color, _ in _owned(rollout)} | set(record.releases)
+    return frozenset(Color) - used
 
 
 def members(
@@ -101,8 +109,3 @@ def members(
             admin = Admin.DRAIN if instance.name in drained else Admin.READY
             servers.append(Server(name=instance.name, host=instance.host, port=instance.port, admin=admin))
     return tuple(servers)
-
-
-def is_member(pool: PoolId, rollout: Rollout | None, wanted: Mapping[Color, int]) -> bool:
-    """Return whether the upkeep (not a rollout) decides who serves in ``pool``."""
-    return color_of(pool) in wanted or (rollout is not None and pool == rollout.source)

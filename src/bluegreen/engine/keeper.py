@@ -14,7 +14,7 @@ from bluegreen.domain.naming import Color, PoolId, pool_id
 from bluegreen.domain.release import Release, ServiceRecord
 from bluegreen.domain.rollout import Rollout
 from bluegreen.domain.slots import tended
-from bluegreen.domain.upkeep import Place, Upkeep, members, upkeep
+from bluegreen.domain.upkeep import Place, Upkeep, abandoned, members, upkeep
 from bluegreen.engine.examiner import Examiner
 from bluegreen.engine.inventory import Inventory
 from bluegreen.engine.ledger import Ledger
@@ -74,6 +74,8 @@ class Keeper:
         """Make each tended pool's servers those instances that are well; probe the others."""
         leaving = {*plan.remove, *plan.stop}
         pause = None
+        for color in abandoned(record, rollout):
+            await self._switchboard.set_servers(pool_id(record.stack, record.name, color), ())
         for color in sorted(tended(record, rollout)):
             pool = pool_id(record.stack, record.name, color)
             if pool not in self._switchboard.routing.pools:

@@ -13,7 +13,7 @@ import structlog
 
 from bluegreen.domain.errors import BluegreenError, Temporary, UserError
 from bluegreen.domain.events import Event
-from bluegreen.domain.rollout import TRANSITIONS, Happened, Reason, Rollout
+from bluegreen.domain.rollout import Happened, Reason, Rollout
 from bluegreen.engine.keeper import Keeper
 from bluegreen.engine.ledger import Ledger, ServiceKey
 from bluegreen.engine.runner import Draft, Runner
@@ -125,8 +125,8 @@ class ServiceLoop:
         self._interrupt.clear()
         requests, self._requests = self._requests, []
         for request in requests:
-            if (draft.rollout.phase, request.happened) not in TRANSITIONS:
-                _reject(request, f"it is {draft.rollout.phase} already")
+            if why := self._runner.against(draft.rollout, request.happened):
+                _reject(request, why)
                 continue
             self._runner.record(draft, request.happened, request.reason)
             if not request.done.done():

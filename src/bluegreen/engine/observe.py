@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bluegreen.domain.check import HealthCheck
 from bluegreen.domain.errors import Temporary
@@ -50,12 +51,20 @@ class Observer:
         waiting, failed = self._dependencies(rollout)
         return Facts(
             now=self._clock.now(),
-            target=self.view(rollout.stack, rollout.target, balancer),
+            target=self.target(rollout, balancer),
             source=None if rollout.source is None else self.view(rollout.stack, rollout.source, balancer),
             weights=self._weights(rollout, balancer),
             waiting_for=waiting,
             failed_dependency=failed,
         )
+
+    def target(self, rollout: Rollout, balancer: BalancerFacts | None = None) -> PoolView:
+        """Return the target's pool without what an earlier release left behind in its color."""
+        view = self.view(rollout.stack, rollout.target, balancer)
+        if not rollout.starts_target:
+            return view
+        own = tuple(i for i in view.instances if i.instance.release == rollout.release)
+        return replace(view, instances=own)
 
     def view(self, stack: str, pool: PoolId, balancer: BalancerFacts | None = None) -> PoolView:
         """Return one pool as the inventory, the examiner and ``balancer`` see it."""

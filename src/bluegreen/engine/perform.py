@@ -112,7 +112,8 @@ class Performer:
         await self._inventory.refresh((rollout.stack, rollout.service))
 
     async def _admit(self, rollout: Rollout, pool: PoolId) -> None:
-        view = self._observer.view(rollout.stack, pool)
+        own = pool == rollout.target
+        view = self._observer.target(rollout) if own else self._observer.view(rollout.stack, pool)
         record = self._ledger.services[(rollout.stack, service_of(pool))]
         servers = members(self._switchboard.servers(pool), view, record.drained, self._clock.now())
         await self._switchboard.set_servers(pool, servers)

@@ -17,7 +17,7 @@ from bluegreen.domain import reasons, slots, targets
 from bluegreen.domain.errors import BluegreenError, Bug, Permanent, UserError
 from bluegreen.domain.events import Event
 from bluegreen.domain.facts import Facts
-from bluegreen.domain.invariants import violations
+from bluegreen.domain.invariants import no_way_back, violations
 from bluegreen.domain.release import Release, ServiceRecord
 from bluegreen.domain.rollout import BEFORE_TRAFFIC, TRANSITIONS, Happened, Reason, Rollout, apply
 from bluegreen.domain.steps import Prepare, Step
@@ -122,6 +122,16 @@ class Runner:
                 reason = await self._evidence.enrich(reason, facts)
             self.record(draft, decision.happened, reason)
         return None
+
+    def against(self, rollout: Rollout, happened: Happened) -> str:
+        """Return what speaks against a person's request now; empty when it may be recorded."""
+        if (rollout.phase, happened) not in TRANSITIONS:
+            return f"it is {rollout.phase} already"
+        goes_back = happened in {Happened.ROLLED_BACK, Happened.CANCELLED}
+        if not goes_back or rollout.phase in BEFORE_TRAFFIC or rollout.source is None:
+            return ""
+        source = self._observer.view(rollout.stack, rollout.source)
+        return no_way_back(rollout, self._observer.target(rollout), source)
 
     def record(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from bluegreen.domain import begin
@@ -145,7 +146,8 @@ async def make_room(engine: Engine, key: ServiceKey) -> None:
     ending = {Phase.DRAINING, Phase.RETIRING, Phase.ABORTING, Phase.REVERTING}
     if active.phase is Phase.BAKING and active.settled:
         happened = Happened.SUPERSEDED if active.retire_source else Happened.CLOSED
-        await engine.loop(key).ask(happened)
+        with suppress(UserError):  # it went on by itself meanwhile
+            await engine.loop(key).ask(happened)
     elif active.phase not in ending:
         raise in_progress(active)
     await engine.until(active.id, lambda rollout: rollout.final, timeout=active.policy.drain + 60)

@@ -146,10 +146,10 @@ async def _remove_service(engine: Engine, stack: str, name: str) -> None:
 
 async def down(engine: Engine, name: str) -> None:
     """Take a stack away: its listeners first, then its instances, then the memory of it."""
-    spec = lookup.stack(engine, name)
+    lookup.stack(engine, name)
     async with engine.lock(name):
-        for service in spec.services:
-            await engine.end_loop((name, service.name))
+        for key in [k for k in engine.ledger.services if k[0] == name]:
+            await engine.end_loop(key)
         others = [r.spec for key, r in engine.ledger.stacks.items() if key != name]
         await engine.switchboard.compose(others)
         await _remove_instances(engine, name)

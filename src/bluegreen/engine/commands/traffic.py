@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from bluegreen.domain import begin
@@ -14,7 +15,7 @@ from bluegreen.domain.spec import Link
 from bluegreen.domain.stack import RouteSpec, StackSpec, candidates
 from bluegreen.domain.targets import aim
 from bluegreen.engine.commands import lookup
-from bluegreen.engine.commands.releases import in_progress, new_id, save_stack
+from bluegreen.engine.commands.releases import in_progress, make_room, new_id, save_stack
 from bluegreen.engine.engine import Engine
 
 
@@ -40,7 +41,9 @@ async def switch(
         if back is not None:
             return back
         await _close_bakes(engine, spec.name, keys)
-        return _begin(engine, engine.ledger.spec(spec.name), keys, pool, kind)
+        await make_room(engine, (spec.name, service_of(pool)))
+        moving = tuple(k for k in keys if engine.switchboard.routing.routes[k].live != (pool,))
+        return _begin(engine, engine.ledger.spec(spec.name), moving, pool, kind) if moving else None
 
 
 def _begin(engine: Engine, stack: StackSpec, keys: tuple[RouteId, ...], pool: PoolId, kind: Kind) -> Rollout:
@@ -67,7 +70,8 @@ async def rollback(engine: Engine, route: str, *, stack: str | None = None) -> R
     spec = found[0][0]
     keys = {route_id(spec.name, r.name) for _, r in found}
     for active in engine.rollouts():
-        if keys & set(active.routes) and active.phase in {Phase.SHIFTING, Phase.BAKING}:
+        warm = active.phase in {Phase.SHIFTING, Phase.BAKING} and active.source is not None
+        if warm and keys & set(active.routes):
             return await engine.loop((active.stack, active.service)).ask(Happened.ROLLED_BACK)
     former = await engine.last_source(spec.name, keys)
     if former is None:
@@ -182,5 +186,6 @@ async def _close_bakes(engine: Engine, stack: str, keys: tuple[RouteId, ...]) ->
             continue
         if active.phase is not Phase.BAKING or not active.settled or active.retire_source:
             raise in_progress(active)
-        await engine.loop((active.stack, active.service)).ask(Happened.CLOSED)
+        with suppress(UserError):  # it went on by itself meanwhile
+            await engine.loop((active.stack, active.service)).ask(Happened.CLOSED)
         await engine.until(active.id, lambda rollout: rollout.final, timeout=10)
