@@ -57,8 +57,7 @@ async def start(engine: Engine, name: str, *, stack: str | None = None) -> Rollo
         record = engine.ledger.services[key]
         if record.releases:
             record = await _save(engine, replace(record, stopped=False))
-            for instance in engine.inventory.instances(key):
-                engine.examiner.renew(instance)
+            await _start_again(engine, record)
             return None
         await make_room(engine, key)
         return await begin_deploy(engine, engine.ledger.spec(key[0]), _spec(engine, key), record)
@@ -93,6 +92,18 @@ async def set_environment(
         changed = replace(service, environment={**kept, **(put or {})})
         await save_service_spec(engine, engine.ledger.spec(key[0]), changed)
         return changed
+
+
+async def _start_again(engine: Engine, record: ServiceRecord) -> None:
+    """Start what was stopped by hand: the upkeep revives only what its restart policy would have run."""
+    key = (record.stack, record.name)
+    releases = {release.number: release for release in await engine.ledger.releases(*key)}
+    for instance in engine.inventory.instances(key):
+        engine.examiner.renew(instance)
+        wanted = instance.color is not None and record.releases.get(instance.color) == instance.release
+        if wanted and instance.color is not None and not instance.running and instance.release in releases:
+            await engine.performer.start(releases[instance.release], instance.color, instance.index)
+    engine.loop(key).wake()
 
 
 def _spec(engine: Engine, key: ServiceKey) -> ServiceSpec:
