@@ -120,9 +120,7 @@ class World:
         """Return the well instances at which the balancer sends the requests of ``pool``."""
         found = self.balancer.routing.pools.get(pool)
         places = {(s.host, s.port) for s in found.servers} if found is not None else set()
-        return [
-            i for i in self.runtime.instances.values() if (i.host, i.port) in places and self.well(i)
-        ]
+        return [i for i in self.runtime.instances.values() if (i.host, i.port) in places and self.well(i)]
 
     def serves(self, route: str = "lb") -> set[tuple[str, int]]:
         """Return which service and release answer on ``route`` now."""
@@ -136,9 +134,7 @@ class World:
             for server in pool.servers:
                 instance = by_place.get((server.host, server.port))
                 well = instance is not None and self.well(instance)
-                self.balancer.set_health(
-                    pool.id, server.name, ServerHealth.UP if well else ServerHealth.DOWN
-                )
+                self.balancer.set_health(pool.id, server.name, ServerHealth.UP if well else ServerHealth.DOWN)
 
     async def rollout(self, id: str) -> Rollout:
         return (await self.journal.rollouts(Query(rollout=id)))[0]
@@ -237,10 +233,15 @@ async def until(condition: Callable[[], object], timeout: float = PATIENCE) -> N
     """Wait in virtual time. Raises ``AssertionError`` when it does not come true."""
     try:
         async with asyncio.timeout(timeout):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - time is virtual here: looking costs none
                 await asyncio.sleep(0.01)
     except TimeoutError:
         raise AssertionError(f"not within {timeout} virtual seconds") from None
+
+
+async def reaches(engine: Engine, rollout: Rollout, condition: Callable[[Rollout], bool]) -> Rollout:
+    """Wait until ``condition`` holds of the rollout."""
+    return await engine.until(rollout.id, condition, PATIENCE)
 
 
 async def finished(world: World, rollout: Rollout) -> Rollout:
