@@ -57,9 +57,10 @@ def _report(error: BluegreenError | click.ClickException, args: Sequence[str]) -
         usage, error = _usage(error)
     if "--json" in args:
         click.echo(document_text(error_document(error)))
+    color = False if os.environ.get("NO_COLOR") else None  # click's context has ended
     if usage:
         click.echo(usage, err=True)
-    click.echo(error_text(error.message, error.evidence, error.hint, error.code), err=True)
+    click.echo(error_text(error.message, error.evidence, error.hint, error.code), err=True, color=color)
     return error.exit_code
 
 

@@ -53,7 +53,7 @@ def moment(at: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """Return a duration for people: ``40 ms``, ``1.4 s``, ``12 s``, ``3 min 20 s``, ``5 h 2 min``, ``3 d 1 h``."""
+    """Return a duration for people: ``40 ms``, ``1.4 s``, ``3 min 20 s``, ``5 h 2 min``, ``3 d 1 h``."""
     if seconds < 1:
         return f"{max(seconds, 0) * 1000:.0f} ms"
     if seconds < 60:

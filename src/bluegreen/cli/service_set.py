@@ -74,7 +74,7 @@ def set_(
     for id in ids:
         _set(session, id, parsed, wanted, number)
     if not redeploy:
-        return _tell(session, ids, needs_redeploy=bool(parsed or image or wanted["environment"]))
+        return tell(session, ids, needs_redeploy=bool(parsed or image or wanted["environment"]))
     answers = [session.client.post(path("services", id, "redeploy"), None, session.scope) for id in ids]
     return follow_all(session, ids, answers, **how)
 
@@ -93,7 +93,8 @@ def _set(
         session.client.post(path("services", id, "scale"), {"replicas": number}, session.scope)
 
 
-def _tell(session: Session, ids: Sequence[str], *, needs_redeploy: bool) -> int:
+def tell(session: Session, ids: Sequence[str], *, needs_redeploy: bool) -> int:
+    """Print what was changed, and in Docker Cloud's words what makes it effective."""
     session.emit({"services": list(ids), "synchronized": not needs_redeploy}, "\n".join(ids))
     if needs_redeploy:
         program = click.get_current_context().find_root().info_name
