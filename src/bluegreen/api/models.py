@@ -45,6 +45,12 @@ class Environment(Body):
     replace_all: bool = False
 
 
+class Definition(Body):
+    """What a service is to be from its next release on."""
+
+    image: Name
+
+
 class LinkBody(Body):
     service: Name
     alias: Name

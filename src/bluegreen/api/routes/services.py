@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from bluegreen.api.context import Context, StackName, Use
-from bluegreen.api.models import Deploy, Environment, Force, Links, Rollback, Scale, dump
+from bluegreen.api.models import Definition, Deploy, Environment, Force, Links, Rollback, Scale, dump
 from bluegreen.domain.rollout import Rollout
 from bluegreen.domain.spec import Link
 from bluegreen.engine.commands import lookup, releases, services, traffic
@@ -109,6 +109,12 @@ async def set_environment(use: Use, name: str, body: Environment, stack: StackNa
         replace_all=body.replace_all,
     )
     return dict(spec.environment)
+
+
+@router.patch("/services/{name}")
+async def define(use: Use, name: str, body: Definition, stack: StackName = None) -> Any:
+    """Change the definition; the service must be redeployed to get it."""
+    return dump(await services.set_image(use.engine, name, body.image, stack=stack))
 
 
 @router.put("/balancers/{name}/links")

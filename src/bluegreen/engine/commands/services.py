@@ -106,6 +106,15 @@ async def _start_again(engine: Engine, record: ServiceRecord) -> None:
     engine.loop(key).wake()
 
 
+async def set_image(engine: Engine, name: str, image: str, *, stack: str | None = None) -> ServiceSpec:
+    """Change the wanted image: the definition only, until the service is redeployed."""
+    key = lookup.service(engine, name, stack)
+    async with engine.lock(key[0]):
+        changed = replace(_spec(engine, key), image=image)
+        await save_service_spec(engine, engine.ledger.spec(key[0]), changed)
+        return changed
+
+
 def _spec(engine: Engine, key: ServiceKey) -> ServiceSpec:
     spec = engine.ledger.spec(key[0]).service(key[1])
     if spec is None:
