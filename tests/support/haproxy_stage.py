@@ -16,6 +16,8 @@ import psutil
 
 from bluegreen.domain.naming import PoolId
 from bluegreen.drivers.balancers.haproxy import HaproxyBalancer, Options, open_balancer
+from bluegreen.drivers.balancers.haproxy.runtime_api import RuntimeApi
+from bluegreen.drivers.balancers.haproxy.stats import state_rows
 
 
 class Backend:
@@ -97,6 +99,13 @@ class HaproxyStage:
             backend.release.set()
             await backend.die()
 
+    def api(self) -> RuntimeApi:
+        return RuntimeApi(self.folder / "state", deadline=2.0)
+
+    async def servers_of(self, pool: PoolId) -> set[str]:
+        """The names of all servers that HAProxy itself knows in a pool."""
+        return {row["srv_name"] for row in state_rows(await self.api().ask(f"show servers state {pool}"))}
+
     def processes(self) -> list[psutil.Process]:
         """Every HAProxy process of this stage, found by the folder it runs in."""
         wanted = str(self.folder / "state")
@@ -123,6 +132,8 @@ class HaproxyStage:
 
     async def ask(self, port: int, host: str = "any.example", path: str = "/") -> PoolId | None:
         status, body = await self.request(port, host, path)
+        if status == 0:
+            raise ConnectionResetError("the connection ended without an answer")
         assert status in (200, 503), (status, body)
         return PoolId(body) if status == 200 else None
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 
 from bluegreen.domain.errors import BluegreenError, Temporary
-from bluegreen.domain.naming import PoolId
+from bluegreen.domain.naming import PoolId, RouteId
 from bluegreen.domain.routing import BalancerFacts, Pool, Routing, ServerHealth
 from bluegreen.drivers.balancers.haproxy import files
 from bluegreen.drivers.balancers.haproxy.binding import endpoints, require_free
@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 _FEW = 16
 """Up to so many pools are asked for one by one; beyond, all in one answer are cheaper."""
+_OLD_WORKER_DEADLINE = 0.2
+"""Seconds that a worker of a former structure gets to answer: one that is just ending never does."""
 _RETRY = (0.05, 0.2, 1.0)
 """Seconds between attempts to bring a dead HAProxy back, the last one for as long as it takes."""
 
@@ -49,6 +51,7 @@ class HaproxyBalancer:
     def __init__(self, options: Options, program: str, api: RuntimeApi, process: HaproxyProcess) -> None:
         self._options = options
         self._api = api
+        self._to_old = RuntimeApi(options.state_dir, _OLD_WORKER_DEADLINE)
         self._process = process
         self._structure = Structure(options, program, process)
         self._lock = asyncio.Lock()
@@ -56,6 +59,7 @@ class HaproxyBalancer:
         self._applied: Routing | None = None
         self._members: Members | None = None
         self._layout = self._structure.layout()
+        self._shown: tuple[str, dict[RouteId, dict[PoolId, int]]] = ("", {})
         self._old_workers: frozenset[int] = frozenset()
         self._moved = asyncio.Event()
         self.housekeeping = Housekeeping(api, self._lock)
@@ -190,7 +194,9 @@ class HaproxyBalancer:
         elsewhere = await self._in_flight_in_old_workers() if self._old_workers and asked else {}
         verdict = self.housekeeping.verdict
         found = {p: pool_facts(p, members.of(p), tables, verdict, elsewhere.get(p, 0)) for p in asked}
-        return BalancerFacts(weights=parse_map(shown), pools=found)
+        if shown != self._shown[0]:
+            self._shown = shown, parse_map(shown)
+        return BalancerFacts(weights=self._shown[1], pools=found)
 
     async def _known_members(self) -> Members:
         if self._members is not None:
@@ -304,9 +310,13 @@ class HaproxyBalancer:
         """Let workers that only end their connections follow. Best effort: they may be gone already."""
         told = list(commands)
         for pid in self._old_workers:
-            with suppress(BluegreenError):
-                shown = routes_map_in(await self._api.to_old_worker(pid, ["show map"]))
-                await self._api.to_old_worker(pid, [command.format(map=shown) for command in told])
+            try:
+                shown = routes_map_in(await self._to_old.to_old_worker(pid, ["show map"]))
+                await self._to_old.to_old_worker(pid, [command.format(map=shown) for command in told])
+            except BluegreenError:
+                shown = ""
+            if not shown:
+                self._old_workers -= {pid}
 
     async def _in_flight_in_old_workers(self) -> dict[PoolId, int]:
         workers = await self._process.find()
@@ -314,7 +324,7 @@ class HaproxyBalancer:
         answers = []
         for pid in self._old_workers:
             with suppress(BluegreenError):
-                answers.append(await self._api.to_old_worker(pid, ["show stat -1 2 -1"]))
+                answers.append(await self._to_old.to_old_worker(pid, ["show stat -1 2 -1"]))
         return in_flight_by_pool(answers)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from bluegreen.domain.errors import Permanent, Temporary
 from bluegreen.drivers.balancers.haproxy.render import HEADER
 
-_OURS = re.compile(r"(routes|hosts|cert)-[0-9a-f]+\.(map|pem)")
+_OURS = re.compile(r"(routes|hosts|cert)-[0-9a-f]+\.(map|log|pem)")
 _GENERATION = re.compile(re.escape(HEADER) + r"(\d+)")
 
 

@@ -133,19 +133,18 @@ class Housekeeping:
         if verdict_of(own) is not ServerHealth.UNCHECKED or verdict is ServerHealth.UP:
             if verdict is ServerHealth.UP and probe.told_down:
                 await self._api.succeeds([f"set server {pool}/{name} health up"])
-            await self._recall(key)
+            self._recall(key)
         elif verdict is ServerHealth.DOWN and not probe.told_down:
             # HAProxy believes a new server to be up: do not let it wait for a whole interval.
             probe.told_down = await self._api.succeeds([f"set server {pool}/{name} health down"])
         elif _now() > probe.deadline:
-            await self._recall(key)
+            self._recall(key)
         if verdict is not ServerHealth.UNCHECKED:
             self._verdicts[key] = verdict
 
-    async def _recall(self, key: Key) -> None:
+    def _recall(self, key: Key) -> None:
         pool, name = key
-        self._probes.pop(key, None)
-        await self._api.succeeds([f"set server {pool}/{name}{PROBE_SUFFIX} state maint"])
+        del self._probes[key]
         self._leaving[pool, name + PROBE_SUFFIX] = _Leaving(_now() + _PROBE_PATIENCE)
 
     async def _dismiss(self, key: Key, row: Row | None) -> None:
@@ -153,7 +152,8 @@ class Housekeeping:
         if row is None:
             del self._leaving[key]
         elif in_flight_of(row) == 0:
-            if await self._api.succeeds([f"set server {target} {_NOWHERE}", f"del server {target}"]):
+            away = f"set server {target} state maint", f"set server {target} {_NOWHERE}"
+            if await self._api.succeeds([*away, f"del server {target}"]):
                 del self._leaving[key]
         elif _now() > self._leaving[key].deadline:
             await self._api.succeeds([f"shutdown sessions server {target}"])

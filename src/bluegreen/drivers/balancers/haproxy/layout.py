@@ -29,6 +29,10 @@ class Layout:
     def routes_map(self) -> str:
         return f"routes-{self.generation}.map"
 
+    @property
+    def routes_log(self) -> str:
+        return f"routes-{self.generation}.log"
+
 
 def routes_map_in(answer: str) -> str:
     """Return the name of the file of weights that a worker mentions in ``show map``."""

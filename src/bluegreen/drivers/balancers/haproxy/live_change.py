@@ -1,8 +1,8 @@
 """Changes weights and servers of the running HAProxy, and its files with it. No reload.
 
 Called by the driver under its lock. Order: new servers first, then the weights, then servers leave, so
-that there is no moment without one that was wanted. Rule: the new file is safely on the disk before the
-first command, so that a full disk is found while nothing has changed; its rename comes last.
+that there is no moment without one that was wanted. Rule: what is written is safely on the disk before
+the first command, so that a full disk is found while nothing has changed.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bluegreen.domain.routing import Pool, Route, Routing
-from bluegreen.drivers.balancers.haproxy import files
+from bluegreen.drivers.balancers.haproxy import files, weight_files
 from bluegreen.drivers.balancers.haproxy.change import Change
 from bluegreen.drivers.balancers.haproxy.housekeeping import Housekeeping
-from bluegreen.drivers.balancers.haproxy.layout import CONFIG, Layout
+from bluegreen.drivers.balancers.haproxy.layout import CANDIDATE, CONFIG, Layout
 from bluegreen.drivers.balancers.haproxy.members import Members, ServerChange, server_change
 from bluegreen.drivers.balancers.haproxy.render import render
 from bluegreen.drivers.balancers.haproxy.runtime_api import RuntimeApi
@@ -45,14 +45,11 @@ class LiveChange:
             )
             for before, after in change.pools
         ]
-        texts: dict[str, str] = {}
-        if change.routes:
-            texts[layout.routes_map] = map_text(routing.routes.values())
-        if change.pools:
-            texts[CONFIG] = render(routing, layout, pool_text).config
-        await asyncio.to_thread(self._prepare, texts)
+        config = render(routing, layout, pool_text).config if change.pools else None
+        await asyncio.to_thread(self._prepare, config, change.routes, layout)
         await self._command(routing, change.routes, layout)
-        await asyncio.to_thread(self._commit, texts)
+        if config is not None:
+            await asyncio.to_thread(self._commit)
 
     def commands_for_old_workers(self, change: Change) -> Iterator[str]:
         """Yield what a worker of a former structure should follow, its own names assumed plain."""
@@ -79,16 +76,16 @@ class LiveChange:
             self._housekeeping.let_go(pool.id, servers.leaving, pool.options.server_timeout)
             self._members.set(pool.id, servers.names)
 
-    def _prepare(self, texts: dict[str, str]) -> None:
-        for name, text in texts.items():
-            path = self._folder / f"{name}.new"
+    def _prepare(self, config: str | None, routes: tuple[Route, ...], layout: Layout) -> None:
+        if config is not None:
             try:
-                files.put(path, text)
+                files.put(self._folder / CANDIDATE, config)
             except OSError as error:
-                files.remove([path])
-                raise files.unwritable(path, error) from None
+                files.remove([self._folder / CANDIDATE])
+                raise files.unwritable(self._folder / CANDIDATE, error) from None
+        if routes:
+            weight_files.append(self._folder, layout, map_text(routes))
 
-    def _commit(self, texts: dict[str, str]) -> None:
-        for name in texts:
-            os.replace(self._folder / f"{name}.new", self._folder / name)
+    def _commit(self) -> None:
+        os.replace(self._folder / CANDIDATE, self._folder / CONFIG)
         files.sync_folder(self._folder)

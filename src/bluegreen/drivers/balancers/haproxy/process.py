@@ -17,9 +17,15 @@ from contextlib import suppress
 import psutil
 
 from bluegreen.domain.errors import BluegreenError, Temporary
-from bluegreen.drivers.balancers.haproxy import files
+from bluegreen.drivers.balancers.haproxy import files, weight_files
 from bluegreen.drivers.balancers.haproxy.binary import alerts, execute
-from bluegreen.drivers.balancers.haproxy.layout import CONFIG, MASTER_SOCKET, PID_FILE, STATE_FILE
+from bluegreen.drivers.balancers.haproxy.layout import (
+    CONFIG,
+    MASTER_SOCKET,
+    PID_FILE,
+    STATE_FILE,
+    Layout,
+)
 from bluegreen.drivers.balancers.haproxy.options import Options
 from bluegreen.drivers.balancers.haproxy.runtime_api import CommandRefused, RuntimeApi
 from bluegreen.drivers.balancers.haproxy.stats import Workers, workers_of
@@ -126,11 +132,13 @@ class HaproxyProcess:
         return False
 
     def _sweep(self) -> None:
-        """End what is left of a HAProxy that no longer works, and forget what its servers were like."""
+        """End what is left of a HAProxy that no longer works, and bring its files up to date."""
         for process in self._remembered():
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        files.remove([self._folder / STATE_FILE])
+        files.remove([self._folder / STATE_FILE])  # how its servers were then says nothing of now
+        generation = files.generation_of(files.read(self._folder / CONFIG))
+        weight_files.fold(self._folder, Layout(generation=generation))
 
     def _remember(self, workers: Workers) -> None:
         known = [(p.pid, p.create_time()) for p in _processes((workers.master, workers.current))]

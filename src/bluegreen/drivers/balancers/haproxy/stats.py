@@ -28,16 +28,21 @@ class Workers:
     old: frozenset[int]
 
 
+_COLUMNS = (
+    *("pxname", "svname", "qcur", "scur", "stot", "status", "check_status", "check_code", "last_chk"),
+    *("eresp", "hrsp_5xx", "req_tot"),
+)
+
+
 def stat_rows(answer: str) -> Iterator[Row]:
-    """Yield the rows of one or several ``show stat`` answers in a row."""
-    header: list[str] = []
+    """Yield the rows of one or several ``show stat`` answers in a row, reduced to what is read here."""
+    wanted: list[tuple[str, int]] = []
     for fields in csv.reader(answer.splitlines()):
-        if not fields:
-            continue
-        if fields[0].startswith("# "):
+        if fields and fields[0].startswith("# "):
             header = [fields[0][2:], *fields[1:]]
-        elif header and len(fields) >= len(header) - 1:
-            yield dict(zip(header, fields, strict=False))
+            wanted = [(column, header.index(column)) for column in _COLUMNS]
+        elif len(fields) > len(_COLUMNS):
+            yield {column: fields[index] for column, index in wanted}
 
 
 def state_rows(answer: str) -> Iterator[Row]:
