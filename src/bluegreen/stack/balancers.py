@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bluegreen.domain.check import CheckKind, HealthCheck
-from bluegreen.domain.routing import PoolOptions
+from bluegreen.domain.routing import Mode, PoolOptions
 from bluegreen.domain.stack import BalancerSpec, RouteSpec, candidates
 from bluegreen.stack.balancer_env import table
 from bluegreen.stack.balancer_env.draft import Draft
@@ -19,7 +19,7 @@ from bluegreen.stack.checks import own_check
 from bluegreen.stack.listeners import listening
 from bluegreen.stack.members import Member
 from bluegreen.stack.models.own import BalancerKeys
-from bluegreen.stack.routes import Linked, routes_of
+from bluegreen.stack.routes import Linked, routes_of, tcp_services
 from bluegreen.stack.services import links_of
 
 _POOL_KEYS = (
@@ -50,13 +50,16 @@ def build(member: Member, members: Mapping[str, Member], publish: Mapping[int, i
     where = listening(member, draft, publish)
     live = {name: one for name, one in linked.items() if name in member.linked}
     routes = routes_of(member, live, where, frozenset(n for n, m in members.items() if m.driver is None))
+    options = {name: one.options for name, one in linked.items() if one.options is not None}
+    for name in tcp_services(member.report, routes, where.by_port.values(), draft.mode):
+        options[name] = replace(options.get(name, draft.pool), mode=Mode.TCP)
     spec = BalancerSpec(
         name=member.name,
         links=tuple(link for link in links_of(member.service) if link.service in live),
         listeners=tuple(where.by_port.values()),
         check=draft.finished_check(),
         options=draft.pool,
-        pool_options={name: one.options for name, one in linked.items() if one.options is not None},
+        pool_options=options,
         pool_checks={name: one.check for name, one in linked.items() if one.check is not None},
         settings=where.settings,
         image=member.service.image or "",
@@ -129,16 +132,17 @@ def _read_linked(member: Member, base: Draft) -> Linked:
         own_tcp_ports=frozenset(draft.tcp_ports) - frozenset(base.tcp_ports),
         virtual_hosts=draft.virtual_hosts,
         priority=draft.host_priority,
-        port=_traffic_port(member, draft),
+        port=_traffic_port(member, draft, base),
     )
 
 
-def _traffic_port(member: Member, draft: Draft) -> int | None:
-    """Return the port left after ``EXCLUDE_PORTS``, or the only one that speaks TCP."""
+def _traffic_port(member: Member, draft: Draft, base: Draft) -> int | None:
+    """Return the port left after ``EXCLUDE_PORTS``, or the only one of its own ``TCP_PORTS``."""
     if member.service.own.port is not None:
         return None
     exposed = [port.container for group in member.service.expose for port in group if port.protocol == "tcp"]
     left = [port for port in exposed if port not in draft.excluded_ports]
     if draft.excluded_ports and left:
         return left[0]
-    return next(iter(draft.tcp_ports)) if len(draft.tcp_ports) == 1 and not exposed else None
+    own = [port for port in draft.tcp_ports if port not in base.tcp_ports]
+    return own[0] if len(own) == 1 and not exposed else None

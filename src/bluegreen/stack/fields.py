@@ -138,6 +138,7 @@ Volume = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string", "examples": ["data:/data"]}, {"type": "object"}]}),
     Label("`[source:]/path[:ro]`"),
 ]
+Name = Annotated[str, _text(values.parse_name, "a name"), _schema("string"), Label("name")]
 Host = Annotated[str, _text(values.parse_host, "a host name"), _schema("string"), Label("host name")]
 Listen = Annotated[
     tuple[str, int | None],

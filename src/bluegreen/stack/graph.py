@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
+from bluegreen.domain.spec import ServiceSpec
 from bluegreen.domain.stack import BalancerSpec
 from bluegreen.stack.members import Member
 from bluegreen.stack.models.compose import ComposeService
@@ -166,6 +167,20 @@ def _check_room(
     elif member.service.own.route:
         message = f"both colors of {member.name} would want port {host} of the host"
         report.error("port_clash", message, hint=hint)
+
+
+def check_host_network(
+    members: Mapping[str, Member], services: Iterable[ServiceSpec], routed: frozenset[str]
+) -> None:
+    """Warn of routed services in the host's network: two colors would want the same port there."""
+    for spec in services:
+        if spec.name in routed and spec.container.network_mode == "host":
+            message = (
+                f"{spec.name} is routed and in the network of the host: both colors would want the same port"
+            )
+            hint = "remove it, so that each instance has an address of its own"
+            key = "net" if "net" in members[spec.name].service.model_fields_set else "network_mode"
+            members[spec.name].report.warn("host_network", message, key, hint=hint, key=True)
 
 
 def _balancer_claims(spec: BalancerSpec, members: Mapping[str, Member]) -> list[_Claim]:

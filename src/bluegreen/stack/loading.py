@@ -131,6 +131,8 @@ def _stack(members: dict[str, Member], skipped: frozenset[str], whole: Whole, so
     ordinary = frozenset(member.name for member in plain)
     services = tuple(_service(member, ordinary, whole, checks, ports) for member in plain)
     graph.check_ports(members, specs, whole.publish, {s.name: s.replicas for s in services})
+    routed = frozenset(name for route in routes for name in route.candidates)
+    graph.check_host_network(members, services, routed)
     return StackSpec(
         name=whole.stack, services=services, balancers=tuple(specs.values()), routes=routes, source=source
     )

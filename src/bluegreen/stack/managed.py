@@ -112,6 +112,9 @@ def _listen(
         report.error(
             "conflicting_keys", "port and listen name different ports", "listen", hint="keep one of them"
         )
+    if keys.mode == "tcp" and (keys.host or keys.path):
+        hint = "use a port of its own for each TCP route"
+        report.error("conflicting_keys", "a TCP route knows neither host nor path", "mode", hint=hint)
     number = port or keys.port or (443 if keys.certificates else 80)
     number = publish.get(number, number)
     balancing = member.service.own.balancer
@@ -162,7 +165,12 @@ def _describe(member: Member, into: _Gathered) -> None:
     check = own_check(member.service, member.report)
     if check is not None:
         into.checks[name] = check
-    if any(keys.mode == "tcp" for keys in member.service.own.route):
+    modes = {keys.mode for keys in member.service.own.route}
+    if len(modes) > 1:
+        hint = "declare the TCP port as a service of its own"
+        message = f"{name} is to carry HTTP and plain TCP"
+        member.report.error("mixed_modes", message, "x-bluegreen", "route", hint=hint)
+    if "tcp" in modes:
         into.options[name] = PoolOptions(mode=Mode.TCP)
     if member.service.own.balancer is not None:
         into.options[name] = with_keys(into.options.get(name, PoolOptions()), member.service.own.balancer)

@@ -6,14 +6,15 @@ first one linked. Two colors of a service under one virtual host are one route.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bluegreen.domain.check import HealthCheck
-from bluegreen.domain.routing import Mode, PoolOptions
+from bluegreen.domain.routing import Listener, Mode, PoolOptions
 from bluegreen.domain.stack import RouteSpec, candidates
 from bluegreen.stack.listeners import Listening
 from bluegreen.stack.members import Member, siblings
+from bluegreen.stack.tree import Report
 from bluegreen.stack.virtual_hosts import ANY, VirtualHost
 
 
@@ -62,9 +63,31 @@ def routes_of(
     return _named(member.name, planned, where, services)
 
 
+def tcp_services(
+    report: Report, routes: Iterable[RouteSpec], listeners: Iterable[Listener], default: Mode
+) -> tuple[str, ...]:
+    """Return the services whose pools must speak TCP though ``default`` is HTTP.
+
+    A pool speaks one of the two: a service with routes of both kinds is reported.
+    """
+    modes = {listener.port: listener.mode for listener in listeners}
+    spoken: dict[str, set[Mode]] = {}
+    for route in routes:
+        for name in route.candidates:
+            spoken.setdefault(name, set()).add(modes[route.port])
+    for name, found in spoken.items():
+        if len(found) > 1:
+            hint = "declare the TCP port as a service of its own"
+            report.error("mixed_modes", f"{name} is to carry HTTP and plain TCP", hint=hint, key=True)
+    return tuple(name for name, found in spoken.items() if found == {Mode.TCP} and default is not Mode.TCP)
+
+
 def _groups(linked: Mapping[str, Linked]) -> list[_Group]:
     by_host: dict[VirtualHost, list[Linked]] = {}
+    only_tcp = {one.name for one in linked.values() if one.own_tcp_ports and not one.virtual_hosts}
     for one in linked.values():
+        if one.name in only_tcp and len(only_tcp) < len(linked):
+            continue
         for host in one.virtual_hosts or (ANY,):
             by_host.setdefault(host, []).append(one)
     return [

@@ -56,7 +56,7 @@ def service_spec(name: str, service: CommonService, whole: Whole, report: Report
         process=_process(service, report),
         command=service.command,
         environment=environment_of(service, whole.outer, report),
-        labels={key: value or "" for key, value in service.labels.items()},
+        labels=_labels(service, report),
         port=service.own.port or _traffic_port(exposed, ports),
         expose=exposed,
         ports=ports,
@@ -78,6 +78,14 @@ def published(service: CommonService, publish: Mapping[int, int]) -> tuple[PortM
     return tuple(
         port if port.host is None else replace(port, host=publish.get(port.host, port.host)) for port in flat
     )
+
+
+def _labels(service: CommonService, report: Report) -> dict[str, str]:
+    for name in service.labels:
+        if name.startswith("bluegreen."):
+            message = f"the label {name} is bluegreen's own: it finds its instances by it"
+            report.error("reserved_label", message, "labels", name, hint="use another prefix", key=True)
+    return {name: value or "" for name, value in service.labels.items()}
 
 
 def _traffic_port(exposed: tuple[int, ...], ports: tuple[PortMapping, ...]) -> int | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bluegreen.domain.check import CheckKind, HealthCheck
 from bluegreen.domain.spec import PortMapping
@@ -163,7 +163,8 @@ def parse_host(text: str) -> str:
     return text.lower()
 
 
-def with_words(check: HealthCheck, text: str) -> HealthCheck:
-    """Return ``check`` asking what ``text`` says, its times kept."""
-    asked = parse_check(text)
-    return replace(check, kind=asked.kind, method=asked.method, path=asked.path)
+def parse_name(text: str) -> str:
+    """A name for commands and labels: letters, digits, ``-``, ``_`` and dots."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", text) is None:
+        raise Invalid(f"{text!r} is not a name", "use letters, digits, -, _ and dots, at most 63")
+    return text

@@ -141,8 +141,24 @@ def test_tcp_ports_are_listeners_and_routes_of_their_own(folder: Folder) -> None
         (80, Mode.HTTP),
         (2222, Mode.TCP),
     ]
-    assert ("lbx-22", 2222, "git", None, None) in routes(outcome)
+    assert routes(outcome) == [("lbx-80", 80, "web", None, None), ("lbx-22", 2222, "git", None, None)]
     assert outcome.service("git").port == 22
+    assert outcome.balancer().pool_options["git"].mode is Mode.TCP
+    assert outcome.codes == []
+
+
+def test_one_service_cannot_carry_http_and_tcp(folder: Folder) -> None:
+    services = "web: {image: x, environment: {TCP_PORTS: '22'}}\n"
+    outcome = cloud(folder, "links: [web]\nports: ['80:80', '2222:22']", services)
+    assert outcome.errors == ["mixed_modes"]
+    assert folder.compose("x-bluegreen: {route: [{mode: tcp, port: 1}, {port: 2}]}").errors == ["mixed_modes"]
+
+
+def test_a_routed_service_in_the_network_of_the_host_is_a_warning(folder: Folder) -> None:
+    services = "web-green: {image: x, net: host}\n"
+    outcome = cloud(folder, "links: [web-green]\nports: ['80:80']", services)
+    assert outcome.codes == ["host_network"]
+    assert folder.compose("network_mode: host\nx-bluegreen: {route: 80}").codes == ["host_network"]
 
 
 def test_a_tcp_port_may_end_tls(folder: Folder) -> None:
@@ -289,11 +305,16 @@ def test_certificates_of_a_route(folder: Folder) -> None:
         ("web: {image: x, x-bluegreen: {route: {listen: 81, port: 80}}}\n", "conflicting_keys"),
         ("web: {image: x, x-bluegreen: {route: {certificates: nope.pem}}}\n", "file_unreadable"),
         ("web: {image: x, ports: ['3000:3000'], x-bluegreen: {route: 80}}\n", "port_clash"),
+        ("web: {image: x, x-bluegreen: {route: {mode: tcp, host: a}}}\n", "conflicting_keys"),
+        ("web: {image: x, x-bluegreen: {route: {name: a b}}}\n", "bad_value"),
         (
             "web: {image: x, x-bluegreen: {route: [{port: 1, name: a}, {port: 2, name: a}]}}\n",
             "name_collision",
         ),
-        ("web: {image: x, x-bluegreen: {route: [{mode: tcp}, {host: a}]}}\n", "conflicting_keys"),
+        (
+            "web: {image: x, x-bluegreen: {route: [{host: a}, {host: b, listen: 127.0.0.1}]}}\n",
+            "conflicting_keys",
+        ),
     ],
 )
 def test_managed_services_that_contradict_themselves(folder: Folder, text: str, code: str) -> None:

@@ -268,6 +268,7 @@ def test_every_compose_key_that_is_refused_or_ignored_is_reported_by_name(folder
         ("volumes: ['/a:/b:xx']", "is not a volume"),
         ("volumes: [/a, /a]", "two volumes are mounted at /a"),
         ("links: ['a b']", "is not a link"),
+        ("labels: {bluegreen.stack: x}", "is bluegreen's own"),
         ("x-bluegreen: {strategy: {canary: [50, 20]}}", "must grow"),
         ("x-bluegreen: {strategy: rolling}", "unknown strategy"),
         ("x-bluegreen: {check: ping}", "is not a check"),

@@ -9,6 +9,8 @@ from bluegreen.stack.balancer_env.draft import Draft, Place
 from bluegreen.stack.problems import Invalid, suggest
 from bluegreen.stack.scalars import parse_int, parse_port_number, split_list
 
+_HASHES = ("$1$", "$5$", "$6$")
+
 
 def maxconn(draft: Draft, value: str, place: Place) -> None:
     draft.maxconn = parse_int(value)
@@ -50,8 +52,11 @@ def _account(text: str, place: Place) -> tuple[str, str]:
 
 
 def secure_auth(draft: Draft, value: str, place: Place) -> None:
-    hint = "use HTTP_BASIC_AUTH; alone, the old balancer's HTTP_BASIC_AUTH_SECURE protected nothing"
-    raise Invalid("HTTP_BASIC_AUTH_SECURE is not supported", hint)
+    accounts = tuple(_account(item, place) for item in split_list(value))
+    if not all(hashed.startswith(_HASHES) for _, hashed in accounts):
+        hint = "make one with `mkpasswd -m sha-512`, and write $$ for each dollar sign"
+        raise Invalid(f"{place.name}: expected user:hash, the hash in the form of crypt(3)", hint)
+    draft.basic_auth = (*draft.basic_auth, *accounts)
 
 
 def certificate(draft: Draft, value: str, place: Place) -> None:

@@ -118,7 +118,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "HTTP_BASIC_AUTH_SECURE",
         On.BALANCER,
-        "refused: hashed passwords are not supported",
+        "accounts with hashed passwords (alone, the old one protected nothing)",
         listener.secure_auth,
     ),
     Setting(

@@ -19,6 +19,7 @@ from bluegreen.stack.fields import (
     Host,
     Label,
     Listen,
+    Name,
     PortNumber,
     Text,
     TextList,
@@ -39,8 +40,8 @@ class RouteKeys(Keys):
     listen: Listen | None = key("Address, port or both to listen on, for example `127.0.0.1:8080`.")
     mode: Literal["http", "tcp"] = key("`tcp` passes bytes through without reading them.", "http")
     certificates: TextList = key("PEM files (chain and key in one) that make the listener speak TLS.", ())
-    balancer: Word | None = key("Name of the balancer that carries the route.", None)
-    name: Word | None = key("Name of the route, for `bluegreen switch`.")
+    balancer: Name | None = key("Name of the balancer that carries the route.", None)
+    name: Name | None = key("Name of the route, for `bluegreen switch`.")
 
 
 class CheckKeys(Keys):
