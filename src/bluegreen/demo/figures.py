@@ -54,9 +54,10 @@ class Figures:
             what = f"the traffic did not move as told: {there.old} → {there.new} → {back.new}"
         else:
             what = (
-                f"{there.old} → {there.new} in {_ms(there.command_ms)}, first new answer after "
-                f"{_ms(there.first_new_ms)}, versions mixed for {_ms(there.mixed_ms)}; "
-                f"back in {_ms(back.command_ms)}"
+                f"{there.old} → {there.new}: first new answer after {_ms(there.first_new_ms)}, "
+                f"versions mixed for {_ms(there.mixed_ms)},\n"
+                f"done after {_ms(there.command_ms)} (the old color first ended what was in flight); "
+                f"back: done after {_ms(back.command_ms)}"
             )
         return f"{what}\n{self.result.requests:,} requests, {self.result.failed} failed"
 

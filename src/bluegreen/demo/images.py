@@ -132,8 +132,8 @@ def _not_built(recipe: Recipe, base: str, why: str) -> Permanent:
         f"the image {recipe.name} is absent and cannot be built from {base}",
         code="demo_images",
         evidence=(("Docker said", why),),
-        hint=f"Name an image with Python 3 that this Docker has or can pull (--base, or {BASE_VARIABLE}), "
-        "or run the demo without Docker: --runtime process.",
+        hint="Name an image with Python 3 that this Docker has or can pull "
+        f"(--base-image, or {BASE_VARIABLE}), or run the demo without Docker: --runtime process.",
     )
 
 
