@@ -13,7 +13,7 @@ from typing import Any
 from bluegreen.domain.check import CheckKind, HealthCheck
 from bluegreen.domain.routing import Mode, PoolOptions
 from bluegreen.domain.stack import BalancerSpec, RouteSpec, candidates
-from bluegreen.stack.balancer_env import table
+from bluegreen.stack.balancer_env import apply
 from bluegreen.stack.balancer_env.draft import Draft
 from bluegreen.stack.checks import own_check
 from bluegreen.stack.listeners import listening
@@ -76,7 +76,7 @@ def _own_draft(member: Member) -> Draft:
         for volume in member.service.volumes
         if volume.source is not None and volume.is_path
     }
-    draft = table.read_balancer(member.environment, member.report, mounts)
+    draft = apply.read_balancer(member.environment, member.report, mounts)
     if member.environment.get("HTTP_CHECK", "").strip() and draft.check.kind is CheckKind.HTTP:
         message = (
             "HTTP_CHECK here becomes the check of every linked service; the old balancer ignored it here"
@@ -116,7 +116,7 @@ def _linked(member: Member, members: Mapping[str, Member], draft: Draft) -> dict
 
 
 def _read_linked(member: Member, base: Draft) -> Linked:
-    draft, used = table.read_service(base, member.environment, member.report)
+    draft, used = apply.read_service(base, member.environment, member.report)
     keys = member.service.own.balancer
     if keys is not None:
         draft.pool = with_keys(draft.pool, keys)

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from bluegreen.domain.check import CheckKind, HealthCheck
 from bluegreen.stack.models.common import CommonService
-from bluegreen.stack.models.compose import ComposeService, HealthcheckKeys
+from bluegreen.stack.models.compose import ComposeService
+from bluegreen.stack.models.compose_parts import HealthcheckKeys
 from bluegreen.stack.models.own import CheckKeys
 from bluegreen.stack.tree import Report
 

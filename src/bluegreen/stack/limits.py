@@ -11,7 +11,8 @@ from typing import Any
 
 from bluegreen.domain.spec import Limits
 from bluegreen.stack.models.common import CommonService
-from bluegreen.stack.models.compose import ComposeService, ResourcesKeys
+from bluegreen.stack.models.compose import ComposeService
+from bluegreen.stack.models.compose_parts import ResourcesKeys
 from bluegreen.stack.tree import Report
 
 
