@@ -19,6 +19,7 @@ from bluegreen.stack.checks import own_check
 from bluegreen.stack.listeners import listening
 from bluegreen.stack.members import Member
 from bluegreen.stack.models.own import BalancerKeys
+from bluegreen.stack.models.support import Support
 from bluegreen.stack.routes import Linked, routes_of, tcp_services
 from bluegreen.stack.services import links_of
 
@@ -70,7 +71,39 @@ def build(member: Member, members: Mapping[str, Member], publish: Mapping[int, i
     return Built(spec, routes, checks, ports)
 
 
+_USED = frozenset(
+    {
+        "image",
+        "links",
+        "ports",
+        "environment",
+        "env_file",
+        "volumes",
+        "restart",
+        "deployment_strategy",
+        "x_bluegreen",
+    }
+)
+"""What a balancer's service says that has a meaning, or loses none: the balancer always restarts."""
+
+
+def _report_unused(member: Member) -> None:
+    """Say which keys have no effect because the image is not run; others have said so themselves."""
+    fields = type(member.service).model_fields
+    for name in sorted(member.service.model_fields_set - _USED):
+        extra = fields[name].json_schema_extra
+        if isinstance(extra, dict) and extra["x-support"] == Support.SUPPORTED.value:
+            message = (
+                f"`{name}` has no effect on a balancer: bluegreen provides it and does not run the image"
+            )
+            member.report.info("balancer_key_ignored", message, fields[name].alias or name, key=True)
+    if member.service.own.route:
+        message = "a balancer has no route of its own: give it links and ports"
+        member.report.warn("ignored_key", message, "x-bluegreen", "route", key=True)
+
+
 def _own_draft(member: Member) -> Draft:
+    _report_unused(member)
     mounts = {
         volume.target: volume.source
         for volume in member.service.volumes

@@ -48,9 +48,24 @@ def check_links(members: Mapping[str, Member], skipped: frozenset[str], stack: s
             else:
                 _check_target(member, link.service, members, skipped, ("links", index))
         for name in dependencies(member):
-            _check_target(member, name, members, skipped, ("depends_on", name))
+            _check_dependency(member, name, members, skipped)
         for index, name in enumerate(_volume_sources(member)):
             _check_target(member, name, members, skipped, ("volumes_from", index))
+
+
+def _check_dependency(
+    member: Member, name: str, members: Mapping[str, Member], skipped: frozenset[str]
+) -> None:
+    service = member.service
+    details = service.depends_on[name] if isinstance(service, ComposeService) else None
+    details = details if isinstance(details, dict) else {}
+    optional = str(details.get("required")).lower() in ("false", "no")
+    if name in members or not optional:
+        _check_target(member, name, members, skipped, ("depends_on", name))
+    if details.get("condition") == "service_completed_successfully":
+        message = f"{name} is started first but not waited for until it ends"
+        hint = "run one-off work from the entrypoint, or before `bluegreen up`"
+        member.report.warn("ignored_key", message, "depends_on", name, hint=hint)
 
 
 def _volume_sources(member: Member) -> list[str]:

@@ -89,3 +89,25 @@ def test_profiles_leave_services_out(folder: Folder) -> None:
     outcome = folder.load(linked)
     assert outcome.errors == ["unknown_service"]
     assert "COMPOSE_PROFILES" in outcome.text
+
+
+@pytest.mark.parametrize(
+    ("dependency", "codes"),
+    [
+        ("{nope: {condition: service_started, required: false}}", []),
+        ("{nope: {condition: service_started}}", ["unknown_service"]),
+        ("{job: {condition: service_completed_successfully}}", ["ignored_key"]),
+        ("{job: {condition: service_healthy}}", []),
+        ("[web]", ["self_link"]),
+    ],
+)
+def test_conditions_of_depends_on(folder: Folder, dependency: str, codes: list[str]) -> None:
+    text = f"services:\n  web: {{image: x, depends_on: {dependency}}}\n  job: {{image: y}}\n"
+    assert folder.load(text).codes == codes
+
+
+def test_keys_without_effect_on_a_balancer_are_said(folder: Folder) -> None:
+    keys = "mem_limit: 1g, command: run, target_num_containers: 2, restart: always, x-bluegreen: {route: 80}"
+    outcome = folder.load(f"lb: {{image: haproxy, links: [a], ports: ['80:80'], {keys}}}\na: {{image: x}}\n")
+    assert sorted(outcome.codes) == ["balancer_key_ignored"] * 3 + ["ignored_key"]
+    assert [route.name for route in outcome.spec.routes] == ["lb"]
