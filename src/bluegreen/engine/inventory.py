@@ -45,6 +45,13 @@ class Inventory:
     def everything(self) -> tuple[Instance, ...]:
         return tuple(i for group in self._instances.values() for i in group)
 
+    def forget(self, name: str) -> None:
+        """Take note that an instance was removed: nobody may count on it until the next look."""
+        for key, group in self._instances.items():
+            if any(i.name == name for i in group):
+                self._instances[key] = tuple(i for i in group if i.name != name)
+                return
+
     async def refresh(self, key: ServiceKey, *, older_than: float = 0.0) -> None:
         """Look at one service again, unless it was looked at less than ``older_than`` seconds ago."""
         if older_than and self._clock.now() - self._seen_at.get(key, 0.0) < older_than:

@@ -92,6 +92,7 @@ class Performer:
 
     async def remove(self, name: str, grace: float) -> None:
         await _within(grace + STOP_MARGIN, self._runtime.remove(name), f"removing {name}")
+        self._inventory.forget(name)
 
     async def stop_pool(self, stack: str, pool: PoolId) -> None:
         """Take the pool's instances from the balancer, then remove them, all at the same time."""

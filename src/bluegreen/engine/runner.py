@@ -19,7 +19,7 @@ from bluegreen.domain.events import Event
 from bluegreen.domain.facts import Facts
 from bluegreen.domain.invariants import no_way_back, violations
 from bluegreen.domain.release import Release, ServiceRecord
-from bluegreen.domain.rollout import BEFORE_TRAFFIC, TRANSITIONS, Happened, Reason, Rollout, apply
+from bluegreen.domain.rollout import BEFORE_TRAFFIC, TRANSITIONS, Happened, Phase, Reason, Rollout, apply
 from bluegreen.domain.steps import Prepare, Step
 from bluegreen.engine import narrate
 from bluegreen.engine.evidence import Evidence
@@ -183,10 +183,9 @@ class Runner:
 
     async def _refused(self, draft: Draft, facts: Facts, error: BluegreenError) -> float | None:
         """A step was refused for good: that ends a rollout which can still end, else it is held."""
-        if (draft.rollout.phase, Happened.FAILED) not in TRANSITIONS:
-            await self._say(draft.rollout, "rollout.held", f"{error.message}; trying again")
-            return RETRY
-        if draft.rollout.phase not in BEFORE_TRAFFIC and draft.rollout.source is None:
+        shifting = draft.rollout.phase is Phase.SHIFTING and draft.rollout.source is not None
+        if draft.rollout.phase not in BEFORE_TRAFFIC and not shifting:
+            # What refuses here is not the new release: going back would only take traffic from it.
             await self._say(draft.rollout, "rollout.held", f"{error.message}; trying again")
             return RETRY
         reason = await self._evidence.enrich(reasons.from_error(error), facts)

@@ -2,7 +2,7 @@
 
 All changes go through :meth:`Switchboard.change`, one at a time: compute the next routing from the
 current one, make it true, then it is the current one. A change that the balancer refuses leaves both
-as they were.
+as they were; after one whose outcome is unknown, what the balancer carries is read back first.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import replace
 import structlog
 
 from bluegreen.domain.composition import compose
-from bluegreen.domain.errors import BluegreenError, Temporary
+from bluegreen.domain.errors import BluegreenError, OutcomeUnknown, Temporary
 from bluegreen.domain.naming import PoolId, RouteId
 from bluegreen.domain.routing import BalancerFacts, Routing, Server
 from bluegreen.domain.stack import StackSpec
@@ -32,23 +32,35 @@ class Switchboard:
         self._lock = asyncio.Lock()
         self.routing = Routing()
         self._applied = False
+        self._unsure = False
 
     async def change(self, next_routing: Callable[[Routing], Routing]) -> None:
         async with self._lock:
+            if self._unsure:
+                self.routing = self.adopt(self.routing, await self.observe())
+                self._unsure = False
             wanted = next_routing(self.routing)
             if wanted is self.routing and self._applied:
                 return
-            try:
-                async with asyncio.timeout(APPLY_DEADLINE):
-                    await self._balancer.apply(wanted)
-            except TimeoutError as error:
-                raise Temporary(
-                    f"the balancer did not take a change within {APPLY_DEADLINE:g} s",
-                    code="balancer_hung",
-                    hint="Traffic stays as it is. `bluegreen doctor` shows the state of the balancer.",
-                ) from error
+            await self._apply(wanted)
             self.routing = wanted
             self._applied = True
+
+    async def _apply(self, wanted: Routing) -> None:
+        """Make it true. When nobody knows whether it is, the next change looks first."""
+        try:
+            async with asyncio.timeout(APPLY_DEADLINE):
+                await self._balancer.apply(wanted)
+        except (TimeoutError, Temporary, OutcomeUnknown) as error:
+            self._unsure = True
+            self._applied = False
+            if not isinstance(error, TimeoutError):
+                raise
+            raise Temporary(
+                f"the balancer did not take a change within {APPLY_DEADLINE:g} s",
+                code="balancer_hung",
+                hint="Traffic stays as it is. `bluegreen doctor` shows the state of the balancer.",
+            ) from error
 
     async def resume(self, routing: Routing) -> None:
         """Take ``routing`` for what is wanted, whether the balancer takes it now or with a later change."""
@@ -100,9 +112,13 @@ class Switchboard:
         """Forget what was applied: the data plane was ended."""
         self.routing = Routing()
         self._applied = False
+        self._unsure = False
 
     def adopt(self, routing: Routing, facts: BalancerFacts) -> Routing:
-        """Return ``routing`` with the weights and servers that the data plane already carries."""
+        """Return ``routing`` with the weights and servers that the data plane already carries.
+
+        What ``facts`` does not name is unknown and stays as it is.
+        """
         routes = {
             key: replace(route, weights=dict(facts.weights[key])) if facts.weights.get(key) else route
             for key, route in routing.routes.items()
@@ -110,7 +126,7 @@ class Switchboard:
         pools = {}
         for key, pool in routing.pools.items():
             known = facts.pools.get(key)
-            servers = () if known is None else known.servers
+            servers = known.servers if known is not None else ()
             adopted = tuple(Server(name=s.name, host=s.host, port=s.port, admin=s.admin) for s in servers)
-            pools[key] = replace(pool, servers=adopted)
+            pools[key] = pool if known is None else replace(pool, servers=adopted)
         return replace(routing, routes=routes, pools=pools)
