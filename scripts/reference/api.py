@@ -1,0 +1,86 @@
+"""``reference/api.md``: from the OpenAPI document of the application that the controller serves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from bluegreen.api.app import create_app
+from bluegreen.api.context import About, Context
+from bluegreen.api.problems import status
+from bluegreen.domain.errors import Bug, OutcomeUnknown, Permanent, Temporary, UserError
+from reference.tables import made_from, table
+
+_INTRODUCTION = """
+# HTTP API
+
+Every verb of the command line is a call of this API. The controller serves it on its unix socket (mode
+0660), and with `--listen 127.0.0.1:PORT` also on that loopback address; it has no accounts yet, so
+whoever reaches it may do everything. `/docs` shows it in a browser, `/openapi.json` is the document for
+programs.
+
+```console
+$ curl --unix-socket /var/lib/bluegreen/bluegreen.sock http://localhost/v1/status
+```
+
+Names of services may be written `service`, `service.stack` or `stack/service`. Commands answer as soon as
+the rollout is begun (status 202, `{"rollout": {…}}`; `null` when there is nothing to do); follow it at
+`/v1/rollouts/{id}/stream`.
+"""
+
+_ERRORS = """
+## Errors
+
+An error is an `application/problem+json` document (RFC 9457) with `title`, `code`, `group`, `exit_code`,
+`evidence` (pairs of label and text) and `hint`. The codes are [listed](errors.md).
+"""
+
+_STATUSES = (
+    (UserError, "the request is wrong"),
+    (Temporary, "the same request may work later"),
+    (Permanent, "the same request will be refused again"),
+    (OutcomeUnknown, "it may have happened: look first"),
+    (Bug, "the program contradicts itself; traffic was left alone"),
+)
+
+
+def render() -> str:
+    nobody = About(version="0", pid=0, runtime="", balancer="", state_dir="")
+    document = create_app(Context(engine=cast(Any, None), viewer=cast(Any, None), about=nobody)).openapi()
+    parts = [made_from("bluegreen.api") + _INTRODUCTION]
+    tags: dict[str, list[tuple[str, str, str]]] = {}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            row = (f"`{method.upper()} {path}`", _summary(operation), _inputs(operation, document))
+            tags.setdefault(operation["tags"][0], []).append(row)
+    for tag, rows in tags.items():
+        parts += [f"## {tag.capitalize()}\n", table(("call", "does", "takes"), rows)]
+    return "\n".join([*parts, _ERRORS, table(("status", "group", "means"), _status_rows())])
+
+
+def _summary(operation: Mapping[str, Any]) -> str:
+    text = str(operation.get("description", operation["summary"]))
+    return " ".join(text.replace("``", "`").split())
+
+
+def _inputs(operation: Mapping[str, Any], document: Mapping[str, Any]) -> str:
+    query = [p for p in operation.get("parameters", ()) if p["in"] == "query"]
+    found = [f"?`{p['name']}`" for p in query]
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    if "$ref" in body:
+        schema = document["components"]["schemas"][body["$ref"].rpartition("/")[2]]
+        required = schema.get("required", ())
+        found += [f"`{name}`" + ("" if name in required else "?") for name in schema["properties"]]
+    elif body:
+        found.append("the stack, as `GET` returns it")
+    return ", ".join(found)
+
+
+def _status_rows() -> list[tuple[str, str, str]]:
+    rows = [(str(status(kind("", code=""))), f"`{kind.group}`", means) for kind, means in _STATUSES]
+    extra = [
+        ("404", "`user`", "codes that begin with `unknown_`"),
+        ("409", "`user`", "it conflicts with what is under way or live"),
+        ("422", "`user`", "the body does not fit ([`invalid_request`](errors.md#invalid_request))"),
+    ]
+    return sorted([*rows, *extra])

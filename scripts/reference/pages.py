@@ -1,0 +1,19 @@
+"""Which page is made by what. Paths are relative to ``docs/``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bluegreen.cli import reference as cli
+from bluegreen.stack import reference as stack_file
+from reference import api, errors, events, rollout, settings
+
+PAGES: dict[str, Callable[[], str]] = {
+    "reference/cli.md": cli.render,
+    "reference/settings.md": settings.render,
+    "reference/stack-file.md": stack_file.render,
+    "reference/errors.md": errors.render,
+    "reference/rollout.md": rollout.render,
+    "reference/api.md": api.render,
+    "reference/events.md": events.render,
+}
