@@ -14,7 +14,7 @@ from bluegreen.testing.fake_journal import Crash
 
 
 class Tripwire:
-    """``log`` names every call. ``watch`` is called after each call that took effect.
+    """``log`` names every call. ``watch`` is called before each call, and what it returns after its effect.
 
     At call ``at`` (from 1) ``spoil`` is raised, before or ``after`` the effect.
     """
@@ -25,7 +25,7 @@ class Tripwire:
         spoil: BaseException | None = None,
         *,
         after: bool = False,
-        watch: Callable[[str], None] = lambda _call: None,
+        watch: Callable[[str], Callable[[], None]] = lambda _call: lambda: None,
     ) -> None:
         self.at = at
         self.spoil = spoil
@@ -50,8 +50,7 @@ class Tripwire:
             self._trip()
         return due
 
-    def passed(self, call: str, due: bool) -> None:
-        self.watch(call)
+    def passed(self, due: bool) -> None:
         if self.dead:
             raise Crash("the controller is dead")
         if due:
@@ -78,8 +77,10 @@ class _Wired:
 
         async def call(*args: Any, **kwargs: Any) -> Any:
             due = self._wire.before(label)
+            look = self._wire.watch(label)
             result = await found(*args, **kwargs)
-            self._wire.passed(label, due)
+            look()
+            self._wire.passed(due)
             return result
 
         return call

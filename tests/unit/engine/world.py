@@ -159,6 +159,7 @@ class World:
         me = asyncio.current_task()
         assert me is not None
         died: list[BaseException] = []
+        leaving = asyncio.Event()
 
         async def live() -> None:
             try:
@@ -167,7 +168,8 @@ class World:
                 raise
             except BaseException as error:
                 died.append(error)
-                me.cancel()
+                if not leaving.is_set():
+                    me.cancel()
 
         task = asyncio.create_task(live())
         try:
@@ -178,6 +180,7 @@ class World:
                 raise
             raise first(died[0]) from None
         finally:
+            leaving.set()
             task.cancel()
             await asyncio.wait({task})
 
@@ -201,25 +204,30 @@ class _Eyes(FakeProber):
 
 @dataclass(slots=True)
 class Watchman:
-    """Notes every call after which a route that had served did not, though some pool could."""
+    """Notes every call that took a route's last healthy instance away; what dies by itself is no fault."""
 
     world: World
-    served: set[RouteId] = field(default_factory=set)
     gaps: list[str] = field(default_factory=list)
     off: bool = False
 
-    def look(self, call: str) -> None:
-        self.world.see_health()
-        if self.off:
-            return
-        for route in self.world.balancer.routing.routes.values():
-            if any(self.world.serving(pool) for pool in route.live):
-                self.served.add(route.id)
-            elif route.id in self.served:
-                self.gaps.append(f"after {call}: {route.id} -> {dict(route.weights)}")
-            total = sum(route.weights.values())
-            if total not in (0, 100):
-                self.gaps.append(f"after {call}: weights of {route.id} sum to {total}")
+    def look(self, call: str) -> Callable[[], None]:
+        acts = call.endswith((".apply", ".stop", ".remove", ".start"))
+        before = self._served() if acts else set()
+
+        def after() -> None:
+            self.world.see_health()
+            for route in () if self.off else sorted(before - self._served()):
+                known = self.world.balancer.routing.routes.get(route)
+                self.gaps.append(f"{call}: {route} -> {dict(known.weights) if known else 'gone'}")
+
+        return after
+
+    def _served(self) -> set[RouteId]:
+        routes = self.world.balancer.routing.routes.values()
+        for route in routes:
+            if sum(route.weights.values()) not in (0, 100):
+                self.gaps.append(f"weights of {route.id} sum to {sum(route.weights.values())}")
+        return {r.id for r in routes if any(self.world.serving(pool) for pool in r.live)}
 
 
 def first(error: BaseException) -> BaseException:
