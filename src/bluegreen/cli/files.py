@@ -94,7 +94,7 @@ def published(pairs: Sequence[str]) -> dict[int, int]:
     ports = {}
     for pair in pairs:
         before, _, after = pair.replace(":", "=").partition("=")
-        if not (before.isdecimal() and after.isdecimal() and 0 < int(before) < 65536 and int(after) < 65536):
+        if not all(port.isdecimal() and 0 < int(port) < 65536 for port in (before, after)):
             raise UserError(
                 f"--publish {pair} is not a pair of ports",
                 code="bad_publish",

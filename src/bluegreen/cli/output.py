@@ -27,7 +27,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, empty: st
     cells = [[str(cell) for cell in row] for row in rows]
     if not cells:
         return empty
-    lines = [[click.style(h.upper(), bold=True) for h in headers], *cells]
+    lines = [[click.style(h.upper(), bold=True) if h else h for h in headers], *cells]
     widths = [max(len(click.unstyle(line[i])) for line in lines) for i in range(len(headers))]
     return "\n".join(_line(line, widths) for line in lines)
 
