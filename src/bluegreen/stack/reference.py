@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bluegreen.stack.balancer_env.table import SETTINGS, Setting
+from bluegreen.stack.codes import CODES
 from bluegreen.stack.documentation import KeyDoc, key_docs
 from bluegreen.stack.finding import DEFAULT_NAMES
 
@@ -40,7 +41,7 @@ def render() -> str:
     for title, dialect, section in _SECTIONS:
         chosen = [row for row in rows if (row.dialect, row.section) == (dialect, section)]
         parts.append(f"## {title}\n\n{_key_table(chosen)}")
-    parts.append(_settings())
+    parts += [_settings(), _codes()]
     return "\n".join(parts)
 
 
@@ -61,6 +62,12 @@ def _settings() -> str:
         "|---|---|---|---|",
     ]
     lines += [_setting_row(setting) for setting in SETTINGS]
+    return "\n".join(lines) + "\n"
+
+
+def _codes() -> str:
+    lines = ["## Codes of problems\n", "| code | meaning |", "|---|---|"]
+    lines += [f"| `{code}` | {meaning} |" for code, meaning in CODES.items()]
     return "\n".join(lines) + "\n"
 
 

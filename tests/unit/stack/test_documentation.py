@@ -2,13 +2,17 @@
 """The reference and the schema say what the loader does."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from bluegreen import stack
 from bluegreen.stack import keys, schema
 from bluegreen.stack.balancer_env.table import SETTINGS
+from bluegreen.stack.codes import CODES
 from bluegreen.stack.models.support import Support
 from bluegreen.stack.reference import render
 
@@ -80,3 +84,16 @@ def test_importing_the_package_is_cheap() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
     )
     assert result.stdout.strip() == ""
+
+
+def test_every_code_is_documented_and_every_documented_code_is_used() -> None:
+    package = Path(stack.__file__).parent
+    sources = "".join(p.read_text(encoding="utf-8") for p in package.rglob("*.py") if p.name != "codes.py")
+    tests = "".join(p.read_text(encoding="utf-8") for p in Path(__file__).parent.glob("test_*.py"))
+    built = {"unknown_config", "unknown_secret"}  # made of the key's name
+    for code in CODES:
+        assert code in built or f'"{code}"' in sources, code
+    known = set(re.findall(r'\.(?:error|warn|info)\(\s*"([a-z_0-9]+)"', sources))
+    known |= set(re.findall(r'(?:ERROR|WARNING), [^\n]*"([a-z]+_[a-z_0-9]+)"', sources))
+    assert known - set(CODES) == set()
+    assert [code for code in CODES if f'"{code}"' not in tests] == []

@@ -3,6 +3,8 @@
 
 import re
 
+import pytest
+
 from bluegreen.stack import Problem, Severity
 from bluegreen.stack.problems import suggest
 from tests.unit.stack.files import Folder
@@ -139,3 +141,20 @@ def test_suggestions() -> None:
     assert suggest("imgae", ["image", "net"]) == "did you mean 'image'? Allowed: image, net"
     assert suggest("zzz", [str(n) for n in range(50)]) == ""
     assert suggest("a", []) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("web: {image: x, x-bluegreen: {process: {directory: y}}}\n", "missing_key"),
+        ("web: {image: x, mem_limit: 2m, memswap_limit: 1m}\n", "bad_limit"),
+        ("web: {image: x, volumes: [/a, /a]}\n", "duplicate_mount"),
+        ("web: {image: x, labels: {bluegreen.color: blue}}\n", "reserved_label"),
+        ("services:\n  web: {image: x, volumes: ['data:/data']}\n", "unknown_volume"),
+        ("services:\n  web: {image: x, configs: [c]}\n", "unknown_config"),
+        ("services:\n  web: {image: x, secrets: [s]}\n", "unknown_secret"),
+        ("web: {image: x, x-bluegreen: {route: {certificates: stack.yml}}}\n", "bad_certificate"),
+    ],
+)
+def test_codes_that_programs_may_rely_on(folder: Folder, text: str, code: str) -> None:
+    assert folder.load(text).errors == [code]
