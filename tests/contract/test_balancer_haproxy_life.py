@@ -213,10 +213,12 @@ def test_a_state_folder_with_a_long_path_works(tmp_path: Path) -> None:
             port = stage.free_port()
             route = Route(id=WEB, port=port, weights={})
             listener = Listener(port=port, address="127.0.0.1")
-            await balancer.apply(Routing(listeners={port: listener}, routes={WEB: route}))
-            assert await stage.request(port) == (503, "no release of shop.web has the traffic yet\n")
-            assert {oct(f.stat().st_mode & 0o77) for f in deep.iterdir()} == {"0o0"}
-            await balancer.stop()
+            try:
+                await balancer.apply(Routing(listeners={port: listener}, routes={WEB: route}))
+                assert await stage.request(port) == (503, "no release of shop.web has the traffic yet\n")
+                assert {oct(f.stat().st_mode & 0o77) for f in deep.iterdir()} == {"0o0"}
+            finally:
+                await balancer.stop()
 
     asyncio.run(main())
 

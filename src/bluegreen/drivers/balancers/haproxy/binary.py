@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from typing import BinaryIO
 
 from bluegreen.domain.errors import BluegreenError, Temporary, UserError
 from bluegreen.drivers.balancers.haproxy.layout import CANDIDATE
@@ -49,7 +50,7 @@ async def execute(command: list[str], folder: Path, deadline: float) -> tuple[in
     What it says goes to a file: a daemon it leaves behind must not hold a pipe of ours.
     """
     said = folder / "said.log"
-    with said.open("wb") as output:
+    with await asyncio.to_thread(_private, said) as output:
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,
@@ -71,6 +72,10 @@ async def execute(command: list[str], folder: Path, deadline: float) -> tuple[in
             if process.returncode is None:
                 process.kill()
     return code, said.read_text(errors="replace")
+
+
+def _private(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 
 def alerts(output: str) -> str:

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 
-from bluegreen.domain.errors import BluegreenError, Temporary
+from bluegreen.domain.errors import BluegreenError, Temporary, UserError
 from bluegreen.domain.naming import PoolId, RouteId
 from bluegreen.domain.routing import BalancerFacts, Pool, Routing, ServerHealth
 from bluegreen.drivers.balancers.haproxy import files
@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 _FEW = 16
 """Up to so many pools are asked for one by one; beyond, all in one answer are cheaper."""
+_PORT_PATIENCE = 0.5
 _OLD_WORKER_DEADLINE = 0.2
 """Seconds that a worker of a former structure gets to answer: one that is just ending never does."""
 _RETRY = (0.05, 0.2, 1.0)
@@ -132,9 +133,7 @@ class HaproxyBalancer:
             await self._tell_old_workers(live.commands_for_old_workers(change))
 
     async def _restructure(self, routing: Routing, workers: Workers | None, former: Routing | None) -> None:
-        own = (workers.master, workers.current, *workers.old) if workers else ()
-        before = endpoints(former) if former is not None and workers else frozenset()
-        await asyncio.to_thread(require_free, endpoints(routing) - before, own)
+        await self._require_ports(routing, workers, former)
         state, verdicts = await self._health_to_keep(routing) if workers else ("1\n", {})
         fresh = await self._structure.replace(routing, self._texts, workers, state)
         former_members = self._members
@@ -144,6 +143,20 @@ class HaproxyBalancer:
             new = [(s.name, s) for s in pool.servers if s.name not in known]
             with suppress(BluegreenError):
                 await self.housekeeping.prove(pool, new)
+
+    async def _require_ports(self, routing: Routing, workers: Workers | None, former: Routing | None) -> None:
+        own = (workers.master, workers.current, *workers.old) if workers else ()
+        held = endpoints(former) if former is not None and workers else frozenset()
+        # A HAProxy that was just killed may hold its ports for another moment.
+        patience = asyncio.get_running_loop().time() + (0.0 if workers else _PORT_PATIENCE)
+        while True:
+            try:
+                await asyncio.to_thread(require_free, endpoints(routing) - held, own)
+                return
+            except UserError as error:
+                if error.code != "port_taken" or asyncio.get_running_loop().time() >= patience:
+                    raise
+            await asyncio.sleep(0.01)
 
     def _settle(self, routing: Routing, workers: Workers, verdicts: dict[Key, ServerHealth]) -> None:
         """Remember a worker that has just read the files of ``routing``."""

@@ -15,7 +15,6 @@ CANDIDATE = "candidate.cfg"
 ADMIN_SOCKET = "admin.sock"
 MASTER_SOCKET = "master.sock"
 STATE_FILE = "servers.state"
-PID_FILE = "haproxy.pid.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

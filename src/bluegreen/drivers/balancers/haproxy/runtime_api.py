@@ -49,15 +49,20 @@ class RuntimeApi:
                 return await self._exchange(socket, question)
         except TimeoutError:
             raise hung(f"no answer within {self._deadline:g} s to {question[:60]!r}") from None
-        except OSError as error:
+        except (ConnectionError, FileNotFoundError) as error:
             raise down(str(error)) from None
+        except OSError as error:  # a full queue, no descriptor left: it says nothing of HAProxy
+            raise hung(str(error)) from None
 
     async def command(self, commands: Iterable[str]) -> None:
         """Carry out commands in order. Raises ``CommandRefused`` if one of them was refused."""
         for batch in _batches(commands):
-            complaints = _complaints(await self.ask(batch))
+            answer = await self.ask(batch)
+            complaints = _complaints(answer)
             if complaints:
                 raise CommandRefused("; ".join(complaints))
+            if answer.splitlines().count("") < batch.count(";") + 1:  # an empty line ends each answer
+                raise down("the connection was closed before all commands were answered")
 
     async def succeeds(self, commands: Iterable[str]) -> bool:
         """Carry out commands in order; say whether none was refused."""
@@ -91,9 +96,12 @@ class RuntimeApi:
         try:
             writer.write(question.encode() + b"\n")
             writer.write_eof()
-            return (await reader.read()).decode(errors="replace")
+            answer = await reader.read()
         finally:
             writer.transport.abort()
+        if not answer:
+            raise ConnectionResetError("the connection was closed without an answer")
+        return answer.decode(errors="replace")
 
 
 def down(evidence: str) -> Temporary:
