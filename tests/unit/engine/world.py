@@ -7,17 +7,18 @@ after every single call, so that no moment without a healthy pool goes unseen.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from bluegreen.domain.check import HealthCheck
+from bluegreen.domain.errors import Temporary
 from bluegreen.domain.health import ProbeResult
 from bluegreen.domain.instance import Instance
 from bluegreen.domain.naming import PoolId, RouteId, route_id
 from bluegreen.domain.policy import RolloutPolicy
 from bluegreen.domain.rollout import Rollout
-from bluegreen.domain.routing import Listener, ServerHealth
+from bluegreen.domain.routing import BalancerFacts, Listener, Routing, ServerHealth
 from bluegreen.domain.spec import Link, RestartPolicy, ServiceSpec
 from bluegreen.domain.stack import BalancerSpec, RouteSpec, StackSpec
 from bluegreen.engine.commands import stacks
@@ -98,7 +99,7 @@ class World:
     def __init__(self) -> None:
         self.clock = VirtualClock()
         self.runtime = FakeRuntime(now=self.clock.now)
-        self.balancer = FakeBalancer()
+        self.balancer = _Mute()
         self.journal = FakeJournal()
         self.sick: set[str] = set()
         self.prober = _Eyes(self)
@@ -183,6 +184,24 @@ class World:
             leaving.set()
             task.cancel()
             await asyncio.wait({task})
+
+
+class _Mute(FakeBalancer):
+    """While ``silent`` it says nothing and takes nothing, but carries the traffic."""
+
+    silent = False
+
+    async def apply(self, routing: Routing) -> None:
+        self._speak()
+        await super().apply(routing)
+
+    async def observe(self, pools: Collection[PoolId] | None = None) -> BalancerFacts:
+        self._speak()
+        return await super().observe(pools)
+
+    def _speak(self) -> None:
+        if self.silent:
+            raise Temporary("no answer", code="balancer_down")
 
 
 class _Eyes(FakeProber):
