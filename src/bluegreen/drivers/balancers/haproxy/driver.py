@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from contextlib import suppress
 
 from bluegreen.domain.errors import BluegreenError, Temporary, UserError
 from bluegreen.domain.naming import PoolId, RouteId
-from bluegreen.domain.routing import BalancerFacts, Pool, Routing, ServerHealth
+from bluegreen.domain.routing import BalancerFacts, Routing, ServerHealth
 from bluegreen.drivers.balancers.haproxy import files
 from bluegreen.drivers.balancers.haproxy.binding import endpoints, require_free
 from bluegreen.drivers.balancers.haproxy.change import Change, change_between
+from bluegreen.drivers.balancers.haproxy.former_workers import FormerWorkers
 from bluegreen.drivers.balancers.haproxy.housekeeping import Housekeeping
-from bluegreen.drivers.balancers.haproxy.layout import CONFIG, routes_map_in
+from bluegreen.drivers.balancers.haproxy.layout import CONFIG
 from bluegreen.drivers.balancers.haproxy.live_change import LiveChange
 from bluegreen.drivers.balancers.haproxy.members import Members
-from bluegreen.drivers.balancers.haproxy.observing import Key, Tables, in_flight_by_pool, pool_facts
+from bluegreen.drivers.balancers.haproxy.observing import Key, Tables, as_it_runs, pool_facts
 from bluegreen.drivers.balancers.haproxy.options import Options
 from bluegreen.drivers.balancers.haproxy.process import HaproxyProcess
 from bluegreen.drivers.balancers.haproxy.render import PoolTexts, render, structure_of
@@ -38,8 +39,7 @@ log = logging.getLogger(__name__)
 _FEW = 16
 """Up to so many pools are asked for one by one; beyond, all in one answer are cheaper."""
 _PORT_PATIENCE = 0.5
-_OLD_WORKER_DEADLINE = 0.2
-"""Seconds that a worker of a former structure gets to answer: one that is just ending never does."""
+"""Seconds in which the ports of a HAProxy that has just died become free."""
 _RETRY = (0.05, 0.2, 1.0)
 """Seconds between attempts to bring a dead HAProxy back, the last one for as long as it takes."""
 
@@ -52,7 +52,6 @@ class HaproxyBalancer:
     def __init__(self, options: Options, program: str, api: RuntimeApi, process: HaproxyProcess) -> None:
         self._options = options
         self._api = api
-        self._to_old = RuntimeApi(options.state_dir, _OLD_WORKER_DEADLINE)
         self._process = process
         self._structure = Structure(options, program, process)
         self._lock = asyncio.Lock()
@@ -61,7 +60,7 @@ class HaproxyBalancer:
         self._members: Members | None = None
         self._layout = self._structure.layout()
         self._shown: tuple[str, dict[RouteId, dict[PoolId, int]]] = ("", {})
-        self._old_workers: frozenset[int] = frozenset()
+        self._former = FormerWorkers(options.state_dir)
         self._moved = asyncio.Event()
         self.housekeeping = Housekeeping(api, self._lock)
 
@@ -129,8 +128,8 @@ class HaproxyBalancer:
         assert self._members is not None
         live = LiveChange(self._options.state_dir, self._api, self.housekeeping, self._members)
         await live.carry_out(routing, change, self._layout, self._texts)
-        if self._old_workers:
-            await self._tell_old_workers(live.commands_for_old_workers(change))
+        if self._former:
+            await self._former.tell(live.commands_for_old_workers(change))
 
     async def _restructure(self, routing: Routing, workers: Workers | None, former: Routing | None) -> None:
         await self._require_ports(routing, workers, former)
@@ -162,7 +161,7 @@ class HaproxyBalancer:
         """Remember a worker that has just read the files of ``routing``."""
         self._members = Members.plain(routing)
         self._layout = self._structure.layout()
-        self._old_workers = workers.old
+        self._former.are_those_of(workers)
         self.housekeeping.remember(verdicts)
         self._applied = routing
         self._moved.set()
@@ -204,7 +203,10 @@ class HaproxyBalancer:
         stat = ";".join(f"show stat {p} 6 -1" for p in asked) if few else "show stat -1 6 -1"
         state = ";".join(f"show servers state {p}" for p in asked) if few else "show servers state"
         tables = Tables(await self._api.ask(stat), await self._api.ask(state)) if asked else Tables("", "")
-        elsewhere = await self._in_flight_in_old_workers() if self._old_workers and asked else {}
+        elsewhere: dict[PoolId, int] = {}
+        if self._former and asked:
+            self._former.are_those_of(await self._process.find())
+            elsewhere = await self._former.in_flight()
         verdict = self.housekeeping.verdict
         found = {p: pool_facts(p, members.of(p), tables, verdict, elsewhere.get(p, 0)) for p in asked}
         if shown != self._shown[0]:
@@ -258,7 +260,7 @@ class HaproxyBalancer:
                 return None
             workers = await self._process.start()
             self.housekeeping.remember({})
-            self._old_workers = frozenset()
+            self._former.are_those_of(workers)
             self._members = None if self._applied is None else Members.plain(self._applied)
             return workers
 
@@ -288,7 +290,7 @@ class HaproxyBalancer:
         for pool, name in tables.state:
             running.setdefault(pool, []).append(name)
         self._members = Members.adopted(config, running)
-        self._old_workers = workers.old
+        self._former.are_those_of(workers)
         for pool, names in running.items():
             lingering = [n for n in names if n not in self._members.of(pool).values()]
             await self._api.succeeds(f"set server {pool}/{name} state maint" for name in lingering)
@@ -304,41 +306,7 @@ class HaproxyBalancer:
         if shown.keys() != routing.routes.keys():
             raise CommandRefused("the running worker has other routes than its file")
         tables = Tables("", await self._api.ask("show servers state"))
-        for route, weights in shown.items():
-            if list(weights.items()) != list(routing.routes[route].weights.items()):
-                routing = routing.with_weights(route, weights)
-        for pool in routing.pools.values():
-            routing = self._pool_as_it_runs(routing, pool, tables)
-        return routing
-
-    def _pool_as_it_runs(self, routing: Routing, pool: Pool, tables: Tables) -> Routing:
-        assert self._members is not None
-        members = self._members.of(pool.id)
-        seen = tuple(tables.server((pool.id, known), name) for name, known in members.items())
-        return routing if seen == pool.servers else routing.with_servers(pool.id, seen)
-
-    # -- workers of former structures ----------------------------------------------------------
-
-    async def _tell_old_workers(self, commands: Iterable[str]) -> None:
-        """Let workers that only end their connections follow. Best effort: they may be gone already."""
-        told = list(commands)
-        for pid in self._old_workers:
-            try:
-                shown = routes_map_in(await self._to_old.to_old_worker(pid, ["show map"]))
-                await self._to_old.to_old_worker(pid, [command.format(map=shown) for command in told])
-            except BluegreenError:
-                shown = ""
-            if not shown:
-                self._old_workers -= {pid}
-
-    async def _in_flight_in_old_workers(self) -> dict[PoolId, int]:
-        workers = await self._process.find()
-        self._old_workers = workers.old if workers is not None else frozenset()
-        answers = []
-        for pid in self._old_workers:
-            with suppress(BluegreenError):
-                answers.append(await self._to_old.to_old_worker(pid, ["show stat -1 2 -1"]))
-        return in_flight_by_pool(answers)
+        return as_it_runs(routing, shown, self._members, tables)
 
 
 _: type[Balancer] = HaproxyBalancer

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from bluegreen.domain.naming import PoolId
-from bluegreen.domain.routing import PoolFacts, Server, ServerFacts, ServerHealth
-from bluegreen.drivers.balancers.haproxy.members import PROBE_SUFFIX
+from bluegreen.domain.naming import PoolId, RouteId
+from bluegreen.domain.routing import PoolFacts, Routing, Server, ServerFacts, ServerHealth
+from bluegreen.drivers.balancers.haproxy.members import PROBE_SUFFIX, Members
 from bluegreen.drivers.balancers.haproxy.stats import (
     Row,
     admin_of,
@@ -74,6 +74,21 @@ def pool_facts(
         requests=_number(total, "req_tot", "stot"),
         errors=_number(total, "hrsp_5xx", "eresp"),
     )
+
+
+def as_it_runs(
+    routing: Routing, weights: Mapping[RouteId, Mapping[PoolId, int]], members: Members, tables: Tables
+) -> Routing:
+    """Return ``routing`` with the weights and servers of the running HAProxy in place of its own."""
+    for route, shares in weights.items():
+        if list(shares.items()) != list(routing.routes[route].weights.items()):
+            routing = routing.with_weights(route, shares)
+    for pool in routing.pools.values():
+        names = members.of(pool.id).items()
+        seen = tuple(tables.server((pool.id, known), name) for name, known in names)
+        if seen != pool.servers:
+            routing = routing.with_servers(pool.id, seen)
+    return routing
 
 
 def in_flight_by_pool(answers: Iterable[str]) -> dict[PoolId, int]:
