@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bluegreen.cli.session import Session
-from bluegreen.domain.errors import BluegreenError, Permanent, Temporary, UserError
+from bluegreen.domain.errors import Permanent, Temporary, UserError
 from bluegreen.locations import LOG
 
 START = 30.0
@@ -73,21 +73,23 @@ def _start(session: Session, flags: Sequence[str]) -> dict[str, Any]:
 
 
 def _answering(session: Session, process: subprocess.Popen[bytes], log: Path, before: int) -> dict[str, Any]:
+    """Wait until a controller answers: the one that was started, or one that was faster."""
     deadline = time.monotonic() + START
     while time.monotonic() < deadline:
-        ended = process.poll() is not None
+        code = process.poll()
         try:
-            return about(session)  # also when ours ended: another one may have been faster
+            return about(session)
         except Temporary:
-            if ended:
-                break
-            time.sleep(0.05)
-    how = (
-        "did not answer in time" if process.returncode is None else f"ended (exit code {process.returncode})"
-    )
-    if process.returncode is None:
+            if code is not None and "[already_running]" not in _tail(log, before):
+                raise _start_failed(f"ended (exit code {code})", log, before) from None
+        time.sleep(0.05)
+    if process.poll() is None:
         process.terminate()
-    raise Permanent(
+    raise _start_failed("did not answer in time", log, before)
+
+
+def _start_failed(how: str, log: Path, before: int) -> Permanent:
+    return Permanent(
         f"the controller was started and {how}",
         code="controller_start_failed",
         evidence=(("log", str(log)), ("its last lines", _tail(log, before))),
@@ -118,9 +120,7 @@ def stop(session: Session) -> int:
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + END
     while time.monotonic() < deadline:
-        try:
-            about(session)
-        except BluegreenError:
+        if not _runs(pid):
             return pid
         time.sleep(0.05)
     raise Temporary(
@@ -128,3 +128,12 @@ def stop(session: Session) -> int:
         code="controller_silent",
         hint="It may wait for open requests. Look at its log.",
     )
+
+
+def _runs(pid: int) -> bool:
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

@@ -59,7 +59,7 @@ def _safely(look: Callable[[Session], Iterator[Row]], session: Session) -> list[
         return list(look(session))
     except BluegreenError as error:
         return [Row(look.__name__.strip("_"), "bad", error.message, error.hint)]
-    except (OSError, TimeoutError, subprocess.SubprocessError) as error:
+    except (ImportError, OSError, subprocess.SubprocessError) as error:
         return [Row(look.__name__.strip("_"), "bad", str(error) or type(error).__name__)]
 
 
@@ -103,7 +103,7 @@ def _state(session: Session) -> Iterator[Row]:
 
 def _docker(_: Session) -> Iterator[Row]:
     from bluegreen.drivers.runtimes.docker.doctor import diagnose
-    from bluegreen.drivers.runtimes.docker.options import DockerOptions
+    from bluegreen.drivers.runtimes.docker.options import Options
 
     url = os.environ.get("BLUEGREEN_DOCKER_URL") or os.environ.get("DOCKER_HOST")
     local = Path("/var/run/docker.sock")
@@ -120,7 +120,7 @@ def _docker(_: Session) -> Iterator[Row]:
             "Join its group: `sudo usermod -aG docker $USER`.",
         )
         return
-    for what, well, detail in asyncio.run(diagnose(DockerOptions(url=url))):
+    for what, well, detail in asyncio.run(diagnose(Options(url=url))):
         yield Row(what, "ok" if well else "bad", detail)
 
 
