@@ -23,6 +23,7 @@ from bluegreen.domain.rollout import Phase, Rollout
 from bluegreen.domain.routing import BalancerFacts, Routing, Server
 from bluegreen.engine import narrate
 from bluegreen.engine.bus import Bus
+from bluegreen.engine.draft import Draft
 from bluegreen.engine.evidence import Evidence
 from bluegreen.engine.examiner import Examiner
 from bluegreen.engine.inventory import Inventory
@@ -31,7 +32,7 @@ from bluegreen.engine.ledger import Ledger, ServiceKey
 from bluegreen.engine.loop import ServiceLoop
 from bluegreen.engine.observe import Observer
 from bluegreen.engine.perform import Performer
-from bluegreen.engine.runner import Draft, Runner
+from bluegreen.engine.runner import Runner
 from bluegreen.engine.switchboard import Switchboard
 from bluegreen.ports.balancer import Balancer
 from bluegreen.ports.clock import Clock
@@ -131,13 +132,18 @@ class Engine:
         """Return the lock under which commands of one stack are taken one at a time."""
         return self._locks.setdefault(stack, asyncio.Lock())
 
-    def begin(self, rollout: Rollout) -> None:
-        """Hand a new rollout to its service's loop, which records it before it acts."""
+    async def begin(self, rollout: Rollout) -> None:
+        """Hand a new rollout to its service's loop; return once its beginning is in the journal.
+
+        Raises what the journal raises; then it has not begun.
+        """
         event = narrate.began(rollout, self.clock.now())
-        draft = Draft(rollout, events=[event])
+        draft = Draft(rollout, events=[event], saved=False)
+        begun = draft.durable()
         key = (rollout.stack, rollout.service)
         self.ledger.begun[key] = rollout
         self.loop(key).begin(draft)
+        await begun
 
     def active(self, key: ServiceKey) -> Rollout | None:
         """Return the rollout of a service that is not final, recorded or about to be."""

@@ -14,9 +14,10 @@ import structlog
 from bluegreen.domain.errors import BluegreenError, Temporary, UserError
 from bluegreen.domain.events import Event
 from bluegreen.domain.rollout import Happened, Reason, Rollout
+from bluegreen.engine.draft import Draft
 from bluegreen.engine.keeper import Keeper
 from bluegreen.engine.ledger import Ledger, ServiceKey
-from bluegreen.engine.runner import Draft, Runner
+from bluegreen.engine.runner import Runner
 from bluegreen.ports.clock import Clock
 
 RETRY = 1.0
@@ -118,6 +119,13 @@ class ServiceLoop:
                 pause = await self._runner.advance(draft, self._interrupt)
                 if not self._requests or draft.rollout.final:
                     return pause
+        except (BluegreenError, TimeoutError) as error:
+            if draft.saved:
+                raise
+            draft.events.clear()  # never recorded: it has not begun, and whoever asked is told why
+            self._ledger.begun.pop(self.key, None)
+            draft.refused(error)
+            return None
         finally:
             self._draft = draft if draft.events else None
 
@@ -129,8 +137,7 @@ class ServiceLoop:
                 _reject(request, why)
                 continue
             self._runner.record(draft, request.happened, request.reason)
-            if not request.done.done():
-                request.done.set_result(draft.rollout)
+            draft.awaited.append(request.done)  # told only once it is durable
 
     def _refuse_requests(self) -> None:
         self._interrupt.clear()

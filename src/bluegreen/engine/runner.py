@@ -9,25 +9,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from bluegreen.domain import decide as decisions
-from bluegreen.domain import reasons, slots, targets
+from bluegreen.domain import reasons
 from bluegreen.domain.errors import BluegreenError, Bug, Permanent, UserError
-from bluegreen.domain.events import Event
 from bluegreen.domain.facts import Facts
 from bluegreen.domain.invariants import no_way_back, violations
-from bluegreen.domain.release import Release, ServiceRecord
+from bluegreen.domain.release import Release
 from bluegreen.domain.rollout import BEFORE_TRAFFIC, TRANSITIONS, Happened, Phase, Reason, Rollout, apply
 from bluegreen.domain.steps import Prepare, Step
 from bluegreen.engine import narrate
+from bluegreen.engine.draft import Draft
 from bluegreen.engine.evidence import Evidence
 from bluegreen.engine.ledger import Ledger
 from bluegreen.engine.observe import Observer
 from bluegreen.engine.perform import Performer
 from bluegreen.ports.clock import Clock
-from bluegreen.ports.journal import AddRelease, Change, SaveRollout, SaveService, SaveStack, StackRecord
 
 T = TypeVar("T")
 
@@ -36,41 +34,6 @@ RETRY = 1.0
 
 HELD = 0.5
 """Seconds between looks while an invariant forbids the step that was decided."""
-
-
-@dataclass(slots=True)
-class Draft:
-    """A rollout, and what was decided of it that is not yet in the journal."""
-
-    rollout: Rollout
-    events: list[Event] = field(default_factory=list)
-    decided: list[tuple[Rollout, Happened]] = field(default_factory=list)
-    release: Release | None = None
-
-    def changes(self, ledger: Ledger) -> tuple[Change, ...]:
-        """Return the rows to write, made from what ``ledger`` remembers at this moment."""
-        rollout = self.rollout
-        rows: list[Change] = [] if self.release is None else [AddRelease(self.release)]
-        service = ledger.services.get((rollout.stack, rollout.service))
-        stack = ledger.stacks.get(rollout.stack)
-        for after, happened in self.decided:
-            if service is not None and (record := slots.after(service, after, happened)) is not None:
-                service = record
-                rows = [r for r in rows if not isinstance(r, SaveService)] + [
-                    SaveService(_bump(service, ledger))
-                ]
-            if stack is not None and (spec := targets.after(stack.spec, after, happened)) is not None:
-                stack = StackRecord(
-                    spec=spec, generation=ledger.stacks[rollout.stack].generation + 1, changed_at=after.since
-                )
-                rows = [r for r in rows if not isinstance(r, SaveStack)] + [SaveStack(stack)]
-        return (*rows, SaveRollout(rollout))
-
-
-def _bump(record: ServiceRecord, ledger: Ledger) -> ServiceRecord:
-    """Return ``record`` one generation after the stored one, however many steps are in it."""
-    stored = ledger.services[(record.stack, record.name)]
-    return replace(record, generation=stored.generation + 1)
 
 
 class Runner:
@@ -150,7 +113,7 @@ class Runner:
     async def _flush(self, draft: Draft) -> None:
         if draft.events:
             await self._ledger.commit(lambda: draft.changes(self._ledger), draft.events)
-            draft.events, draft.decided, draft.release = [], [], None
+            draft.written()
 
     async def _do(self, draft: Draft, facts: Facts, step: Step, interrupt: asyncio.Event) -> float | None:
         rollout = draft.rollout

@@ -52,7 +52,7 @@ async def deploy(
 
 async def begin_deploy(engine: Engine, stack: StackSpec, spec: ServiceSpec, record: ServiceRecord) -> Rollout:
     rollout = await new_deploy(engine, stack, spec, record)
-    engine.begin(rollout)
+    await engine.begin(rollout)
     return rollout
 
 
@@ -93,7 +93,7 @@ async def rollback(engine: Engine, name: str, *, stack: str | None = None, to: i
             kind=Kind.ROLLBACK,
         )
         await save_service_spec(engine, spec, release.spec)
-        engine.begin(rollout)
+        await engine.begin(rollout)
         return rollout
 
 

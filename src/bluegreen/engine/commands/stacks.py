@@ -132,7 +132,7 @@ async def _begin(engine: Engine, spec: StackSpec, changes: tuple[Planned, ...]) 
         assert service is not None, change
         new.append(await new_deploy(engine, spec, service, engine.ledger.services[key]))
     for rollout in new:
-        engine.begin(rollout)
+        await engine.begin(rollout)
     return (*known, *new)
 
 

@@ -43,10 +43,12 @@ async def switch(
         await _close_bakes(engine, spec.name, keys)
         await make_room(engine, (spec.name, service_of(pool)))
         moving = tuple(k for k in keys if engine.switchboard.routing.routes[k].live != (pool,))
-        return _begin(engine, engine.ledger.spec(spec.name), moving, pool, kind) if moving else None
+        return await _begin(engine, engine.ledger.spec(spec.name), moving, pool, kind) if moving else None
 
 
-def _begin(engine: Engine, stack: StackSpec, keys: tuple[RouteId, ...], pool: PoolId, kind: Kind) -> Rollout:
+async def _begin(
+    engine: Engine, stack: StackSpec, keys: tuple[RouteId, ...], pool: PoolId, kind: Kind
+) -> Rollout:
     key = (stack.name, service_of(pool))
     rollout = begin.switch(
         id=new_id(),
@@ -60,7 +62,7 @@ def _begin(engine: Engine, stack: StackSpec, keys: tuple[RouteId, ...], pool: Po
     )
     for instance in engine.inventory.instances(key):
         engine.examiner.renew(instance)  # only a probe from now on may open the gate
-    engine.begin(rollout)
+    await engine.begin(rollout)
     return rollout
 
 
