@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bluegreen.domain.spec import Limits, ServiceSpec
-from bluegreen.drivers.runtimes.docker import open_runtime
+from bluegreen.drivers.runtimes.docker import Options, open_runtime
 from bluegreen.ports.runtime import Runtime
 from bluegreen.testing.runtime_contract import RuntimeContract
 from tests.support.docker_engine import DockerEngine
@@ -28,7 +28,7 @@ class TestDockerRuntime(RuntimeContract):
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Runtime]:
-        async with open_runtime({"url": self.engine.url}) as runtime:
+        async with open_runtime(Options(url=self.engine.url)) as runtime:
             yield runtime
 
     def spec(self, *arguments: str, **overrides: Any) -> ServiceSpec:

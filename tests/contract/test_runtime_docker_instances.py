@@ -13,7 +13,7 @@ import pytest
 from bluegreen.domain.errors import BluegreenError, UserError
 from bluegreen.domain.instance import InstanceState, RuntimeEventKind
 from bluegreen.domain.spec import ContainerOptions, Limits, Mount, PortMapping, RestartPolicy
-from bluegreen.drivers.runtimes.docker import DockerRuntime, open_runtime
+from bluegreen.drivers.runtimes.docker import DockerRuntime, Options, open_runtime
 from bluegreen.testing.runtime_contract import http_get, watching
 from tests.support.docker_engine import DockerEngine, free_port
 from tests.support.docker_instances import PATIENCE, Stage
@@ -208,7 +208,7 @@ def test_the_network_comes_with_the_first_instance_and_goes_with_the_last(
         return [name for name in listed if stage.stack in name]
 
     async def scenario(runtime: DockerRuntime) -> None:
-        async with open_runtime(stage.options) as other, asyncio.TaskGroup() as group:
+        async with open_runtime(Options(**stage.options)) as other, asyncio.TaskGroup() as group:
             for index, controller in enumerate((runtime, other, runtime, other)):
                 group.create_task(controller.start(stage.instance(index)))
         assert networks() == [f"bluegreen_{stage.stack}"]
@@ -225,7 +225,7 @@ def test_the_network_comes_with_the_first_instance_and_goes_with_the_last(
 
 def test_starts_survive_the_removal_of_the_last_instance_by_another_controller(stage: Stage) -> None:
     async def scenario(runtime: DockerRuntime) -> None:
-        async with open_runtime(stage.options) as other:
+        async with open_runtime(Options(**stage.options)) as other:
             for round_ in range(6):
                 last, first = stage.instance(round_), stage.instance(round_ + 1)
                 await other.start(last)
@@ -270,7 +270,7 @@ def test_what_is_listed_from_memory_is_what_a_fresh_look_finds(
         wanted = stage.instance(restart=RestartPolicy.ALWAYS)
 
         async def fresh() -> Any:
-            async with open_runtime(stage.options) as other:
+            async with open_runtime(Options(**stage.options)) as other:
                 return await other.list(stage.stack)
 
         async def same() -> bool:

@@ -15,7 +15,7 @@ import pytest
 from bluegreen.domain.errors import BluegreenError, Temporary, UserError
 from bluegreen.domain.instance import Prepared
 from bluegreen.domain.spec import ServiceSpec
-from bluegreen.drivers.runtimes.docker import open_runtime
+from bluegreen.drivers.runtimes.docker import Options, open_runtime
 from tests.support.docker_engine import DockerEngine, free_port
 from tests.support.image_registry import ImageRegistry, serving
 
@@ -37,7 +37,7 @@ def private() -> Iterator[ImageRegistry]:
 def prepare(engine: DockerEngine, image: str, config_dir: Path, **options: Any) -> Prepared:
     async def main() -> Prepared:
         settings = {"url": engine.url, "config_dir": config_dir, **options}
-        async with open_runtime(settings) as runtime:
+        async with open_runtime(Options.model_validate(settings)) as runtime:
             return await runtime.prepare("shop", ServiceSpec(name="web", image=image))
 
     return asyncio.run(main())

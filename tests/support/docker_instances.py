@@ -11,7 +11,7 @@ from typing import Any
 from bluegreen.domain.instance import Instance, InstanceSpec
 from bluegreen.domain.naming import instance_name
 from bluegreen.domain.spec import ServiceSpec, config_hash
-from bluegreen.drivers.runtimes.docker import DockerRuntime, open_runtime
+from bluegreen.drivers.runtimes.docker import DockerRuntime, Options, open_runtime
 from tests.support.images import APP
 from tests.support.waiting import until
 
@@ -31,7 +31,7 @@ class Stage:
         async def main() -> None:
             async with asyncio.timeout(100):
                 try:
-                    async with open_runtime(self.options) as runtime:
+                    async with open_runtime(Options(**self.options)) as runtime:
                         await scenario(runtime)
                 finally:
                     await self.clear()
@@ -39,7 +39,7 @@ class Stage:
         asyncio.run(main())
 
     async def clear(self) -> None:
-        async with open_runtime({"url": self.options["url"]}) as runtime:
+        async with open_runtime(Options(url=self.options["url"])) as runtime:
             for instance in await runtime.list(self.stack):
                 await runtime.remove(instance.name)
 

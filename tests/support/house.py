@@ -137,6 +137,15 @@ class House:
                     found.append(process)
         return found
 
+    def pids(self) -> dict[str, int]:
+        """Return the process of each instance that runs on the process runtime, by name."""
+        found = {}
+        for path in (self.home / "process" / "instances").glob("*.json"):
+            with contextlib.suppress(FileNotFoundError, KeyError, TypeError):
+                record = json.loads(path.read_text())
+                found[record["spec"]["name"]] = int(record["process"]["pid"])
+        return found
+
     async def request(
         self, method: str, path: str, body: Any = None, timeout: float = 60.0
     ) -> httpx.Response:

@@ -13,14 +13,14 @@ from typing import Any
 from bluegreen.domain.errors import Temporary, UserError
 from bluegreen.drivers.runtimes.docker import reading
 from bluegreen.drivers.runtimes.docker.gateway import Body, Gateway
-from bluegreen.drivers.runtimes.docker.options import DockerOptions
+from bluegreen.drivers.runtimes.docker.options import Options
 from bluegreen.drivers.runtimes.docker.streams import frames, raw, text_lines
 
 
 class DockerConsole:
     """Logs and commands of the instances of one Engine."""
 
-    def __init__(self, gateway: Gateway, options: DockerOptions) -> None:
+    def __init__(self, gateway: Gateway, options: Options) -> None:
         self._gateway = gateway
         self._options = options
 

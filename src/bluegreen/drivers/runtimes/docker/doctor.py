@@ -8,7 +8,7 @@ from typing import Any
 from bluegreen.domain.errors import BluegreenError
 from bluegreen.drivers.runtimes.docker.gateway import Gateway, open_gateway
 from bluegreen.drivers.runtimes.docker.limits import CONTROLLERS
-from bluegreen.drivers.runtimes.docker.options import DockerOptions
+from bluegreen.drivers.runtimes.docker.options import Options
 
 Finding = tuple[str, bool, str]
 """(what was checked, whether it is well, details and what to do)."""
@@ -16,7 +16,7 @@ Finding = tuple[str, bool, str]
 OLDEST_API = (1, 41)
 
 
-async def diagnose(options: DockerOptions) -> tuple[Finding, ...]:
+async def diagnose(options: Options) -> tuple[Finding, ...]:
     """Return what was found, most basic first. Never raises; stops at what makes the rest moot."""
     try:
         async with open_gateway(options.url, options.deadline) as gateway:

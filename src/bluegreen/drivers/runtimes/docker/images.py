@@ -17,7 +17,7 @@ from bluegreen.domain.instance import Prepared
 from bluegreen.domain.spec import ServiceSpec
 from bluegreen.drivers.runtimes.docker import limits, login, reading, refusals
 from bluegreen.drivers.runtimes.docker.gateway import Gateway
-from bluegreen.drivers.runtimes.docker.options import DockerOptions
+from bluegreen.drivers.runtimes.docker.options import Options
 from bluegreen.drivers.runtimes.docker.streams import json_lines
 
 Json = Mapping[str, Any]
@@ -31,7 +31,7 @@ REMEMBERED = 256
 class Images:
     """The images of one Engine."""
 
-    def __init__(self, gateway: Gateway, options: DockerOptions) -> None:
+    def __init__(self, gateway: Gateway, options: Options) -> None:
         self._gateway = gateway
         self._options = options
         self._ports: OrderedDict[str, tuple[int, ...]] = OrderedDict()

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class DockerOptions(BaseModel):
+class Options(BaseModel):
     """Settings of the Docker runtime. Times are seconds.
 
     ``url`` is ``unix://…``, ``tcp://…`` or ``ssh://…``; without it ``DOCKER_HOST``, then Docker's own

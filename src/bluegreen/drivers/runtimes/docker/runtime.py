@@ -31,7 +31,7 @@ from bluegreen.drivers.runtimes.docker.gateway import Gateway
 from bluegreen.drivers.runtimes.docker.holders import name_holders
 from bluegreen.drivers.runtimes.docker.images import Images
 from bluegreen.drivers.runtimes.docker.networks import Networks
-from bluegreen.drivers.runtimes.docker.options import DockerOptions
+from bluegreen.drivers.runtimes.docker.options import Options
 from bluegreen.drivers.runtimes.docker.sightings import Sightings
 
 Json = Mapping[str, Any]
@@ -48,7 +48,7 @@ class DockerRuntime(DockerConsole):
 
     name = "docker"
 
-    def __init__(self, gateway: Gateway, options: DockerOptions) -> None:
+    def __init__(self, gateway: Gateway, options: Options) -> None:
         super().__init__(gateway, options)
         self._images = Images(gateway, options)
         self._networks = Networks(gateway)
