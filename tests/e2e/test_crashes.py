@@ -4,6 +4,8 @@ of the balancer, of an instance."""
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 
 import httpx
 import pytest
@@ -14,20 +16,20 @@ from tests.e2e.test_no_request_fails import unharmed
 from tests.support.house import House, managed, two_colors
 from tests.support.waiting import until
 
-SLOW = RolloutPolicy(start_deadline=30.0, bake=4.0, drain=10.0, shares=(50, 100), step_pause=3.0)
+SLOW = RolloutPolicy(start_deadline=30.0, bake=2.0, drain=10.0, shares=(50, 100), step_pause=1.0)
+QUICK = RolloutPolicy(start_deadline=30.0, bake=0.0, drain=10.0)
 
 
-@pytest.mark.parametrize("phase", ["proving", "shifting", "baking", "draining", "retiring"])
+@pytest.mark.parametrize("phase", ["proving", "shifting", "baking", "retiring"])
 def test_the_controller_is_killed_in_the_middle_of_a_deploy(phase: str, build: Build) -> None:
     """Whatever phase it dies in, the next controller ends the rollout, and no request is lost."""
     environment = {"START_DELAY": "1.5"} if phase == "proving" else {}
 
     async def main() -> None:
         async with build() as house:
-            stubborn = ("--ignore-term",) if phase == "retiring" else ()
-            spec = managed(house.port, *stubborn, rollout=SLOW, stop_grace=3.0, environment=_stubborn(phase))
+            spec = managed(house.port, rollout=SLOW, stop_grace=3.0, environment=_stubborn(phase))
             await house.up(spec)
-            async with house.users(slow_path="/slow?seconds=4", slow=4) as load:
+            async with house.users(slow_path="/slow?seconds=2", slow=4) as load:
                 began = await house.post(
                     "/v1/services/web/deploy",
                     {"image": "tactivos/devops-challenge:0.0.2", "environment": environment},
@@ -48,6 +50,44 @@ def _stubborn(phase: str) -> dict[str, str]:
     return {"IGNORE_TERM": "1"} if phase == "retiring" else {}
 
 
+@pytest.mark.timeout(300)
+def test_the_controller_is_killed_at_any_moment_of_a_deploy() -> None:
+    """The phases that pass in milliseconds as well: sixteen moments, ever later after the command."""
+
+    async def main() -> None:
+        async with House.standing() as house:
+            await house.up(managed(house.port, rollout=QUICK, stop_grace=2.0))
+            async with house.users(duration=250.0, slow_path="/slow?seconds=0.2") as load:
+                for turn in range(16):
+                    began = await house.post(
+                        "/v1/services/web/deploy", {"image": f"tactivos/devops-challenge:0.0.{turn + 2}"}
+                    )
+                    id = began["rollout"]["id"]
+                    await _passes(0.02 * turn)
+                    house.kill()
+                    await house.start()
+                    if not await _known(house, id):
+                        continue  # it died before the command was recorded: nothing was begun
+                    ended = await house.final(id)
+                    assert ended["phase"] == "done", ended
+                    assert await house.version() == f"0.0.{turn + 2}"
+                unharmed(await load.stop())
+
+    asyncio.run(main())
+
+
+async def _passes(seconds: float) -> None:
+    """Let time pass: here the moment itself is what is varied, nothing is waited for."""
+    loop = asyncio.get_running_loop()
+    moment = asyncio.Event()
+    loop.call_later(seconds, moment.set)
+    await moment.wait()
+
+
+async def _known(house: House, id: str) -> bool:
+    return not (await house.request("GET", f"/v1/rollouts/{id}")).is_error
+
+
 def test_the_controller_is_killed_while_it_aborts_and_reverts() -> None:
     async def main() -> None:
         async with House.standing() as house:
@@ -55,14 +95,14 @@ def test_the_controller_is_killed_while_it_aborts_and_reverts() -> None:
                 managed(house.port, rollout=SLOW, stop_grace=3.0, environment={"IGNORE_TERM": "1"})
             )
             async with house.users() as load:
-                began = await house.post("/v1/services/web/deploy", {"environment": {"FAIL_PING": "500"}})
+                began = await house.post("/v1/services/web/deploy", {"environment": {"START_DELAY": "20"}})
                 id = began["rollout"]["id"]
                 await house.in_phase(id, "proving")
                 await house.post(f"/v1/rollouts/{id}/abort")
                 house.kill()
                 await house.start()
                 assert (await house.final(id))["phase"] == "aborted"
-                began = await house.post("/v1/services/web/deploy", {"environment": {"FAIL_PING": ""}})
+                began = await house.post("/v1/services/web/deploy", {"environment": {"START_DELAY": "0"}})
                 id = began["rollout"]["id"]
                 await house.in_phase(id, "baking")
                 await house.post("/v1/services/web/rollback")
@@ -128,7 +168,7 @@ def test_an_instance_is_killed_under_load() -> None:
         async with House.standing() as house:
             await house.up(managed(house.port, replicas=2))
             async with house.users(post=0) as load:
-                house.processes("bluegreen.sample.app")[0].kill()
+                os.kill(house.pids()["shop-web-r1-1"], signal.SIGKILL)
 
                 async def healed() -> bool:
                     found = await house.get("/v1/instances?service=web")

@@ -4,21 +4,22 @@ load; every test ends with ``failed == 0``."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import os
+import signal
 
-import psutil
 import pytest
 
 from bluegreen.load import Edge, Result
 from tests.e2e.conftest import Build
 from tests.support.house import House, managed, two_colors
+from tests.support.waiting import until
 
 
 def unharmed(result: Result) -> None:
     """Require that no user noticed anything, with what they noticed as the message."""
     assert result.failed == 0, (result.failures_by_class, result.first_failures)
     assert all(switch.stale == 0 for switch in result.switches), result.switches
-    assert result.requests > 100
+    assert result.requests > 50
 
 
 def test_switch_by_the_two_docker_cloud_commands(build: Build) -> None:
@@ -84,14 +85,12 @@ def test_a_hundred_deploys_in_a_row_with_the_old_color_killed_at_once() -> None:
     async def main() -> None:
         async with House.standing() as house:
             await house.up(managed(house.port))
-            async with house.users(duration=300.0) as load:
+            async with house.users(duration=300.0, slow_path="/slow?seconds=0.3") as load:
                 for turn in range(100):
-                    before = house.processes("bluegreen.sample.app")
+                    before = house.pids()
                     rollout = await house.deploy("web", f"0.0.{turn + 2}")
                     assert rollout["outcome"]["exit_code"] == 0, rollout
-                    for process in before:
-                        with contextlib.suppress(psutil.NoSuchProcess):
-                            process.kill()
+                    os.kill(before[f"shop-web-r{turn + 1}-1"], signal.SIGKILL)
                 assert await house.version() == "0.0.101"
                 unharmed(await load.stop())
 
@@ -103,7 +102,7 @@ def test_a_hundred_switches_in_a_row() -> None:
     async def main() -> None:
         async with House.standing() as house:
             await house.up(two_colors(house.port))
-            async with house.users(duration=200.0) as load:
+            async with house.users(duration=200.0, slow_path="/slow?seconds=0.3") as load:
                 for turn in range(100):
                     target = ("webx-blue", "webx-green")[turn % 2]
                     await load.mark(f"switch {turn}")
@@ -125,8 +124,6 @@ def test_scaling_out_and_in(build: Build) -> None:
                     async def serving(wanted: int = replicas) -> bool:
                         found = await house.get("/v1/instances?service=web")
                         return len(found) == wanted and all(i["rotation"] == "in" for i in found)
-
-                    from tests.support.waiting import until
 
                     await until(serving, timeout=30.0)
                 unharmed(await load.stop())
