@@ -52,7 +52,7 @@ async def up(engine: Engine, spec: StackSpec, *, prune: bool = False) -> Outcome
             _refuse_if_moving(engine, spec, change)
         await _prove_structure(engine, kept)
         await save_stack(engine, kept, f"stack {spec.name} is wanted: {len(spec.services)} services")
-        await engine.ledger.commit(_records(engine, kept))
+        await engine.ledger.commit(lambda: _records(engine, kept))
         begun = await _begin(engine, kept, changes)
         for change in changes:
             if change.action is Action.REMOVE:
