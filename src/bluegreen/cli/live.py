@@ -23,7 +23,7 @@ _STYLES = {"error": "red", "warning": "yellow"}
 _WAITS = {
     "preparing": "waits for the image",
     "starting": "waits for the instances to run",
-    "proving": "waits for our probe and the balancer's check",
+    "proving": "waits for our probe and the check",
     "shifting": "moving the traffic",
     "baking": "waits for requests in flight on the old color",
     "draining": "waits for requests in flight on the old color",
@@ -79,7 +79,8 @@ class LiveView:
         phase = Text(rollout["phase"], style="bold")
         elapsed = Text(span(time.monotonic() - self._began), style="dim")
         told = Text(f"{_WAITS.get(rollout['phase'], '')}{self._proved(rollout)}")
-        row.add_row(self._spinners[id], Text(rollout["service"]), phase, told, elapsed)
+        told.no_wrap, told.overflow = True, "ellipsis"
+        row.add_row(self._spinners[id], Text(rollout["service"]), phase, elapsed, told)
         return row
 
     def _proved(self, rollout: Mapping[str, Any]) -> str:
