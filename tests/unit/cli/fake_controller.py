@@ -199,9 +199,8 @@ def rollout(id: str = "abc123", **fields: Any) -> dict[str, Any]:
 def ended(code: int, said: str, **fields: Any) -> dict[str, Any]:
     """Return a rollout with its outcome."""
     outcome = {"exit_code": code, "message": said, "reason": []}
-    return rollout(**({"phase": "baking", "settled": True, "shifted_at": 1001.5} | fields)) | {
-        "outcome": outcome
-    }
+    settled: dict[str, Any] = {"phase": "baking", "settled": True, "shifted_at": 1001.5}
+    return rollout(**(settled | fields)) | {"outcome": outcome}
 
 
 def void(_: object) -> None:
