@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from bluegreen.cli import reference as cli
 from bluegreen.stack import reference as stack_file
 from reference import api, errors, events, rollout, settings
+
+_EXPLAINED = "explanation/how-a-release-goes.md"
 
 PAGES: dict[str, Callable[[], str]] = {
     "reference/cli.md": cli.render,
@@ -16,4 +19,5 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/rollout.md": rollout.render,
     "reference/api.md": api.render,
     "reference/events.md": events.render,
+    _EXPLAINED: partial(rollout.fill, _EXPLAINED),
 }

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _BLOCK = re.compile(r"(<!-- diagram: .*? -->\n).*?(<!-- end of diagram -->)", re.DOTALL)
 
 _PHASES = {
-    Phase.PREPARING: "The image is fetched if missing and pinned, limits are checked, dependencies are awaited.",
+    Phase.PREPARING: "The image is fetched if missing and pinned; limits are checked; dependencies awaited.",
     Phase.STARTING: "The new color's instances are brought to running.",
     Phase.PROVING: "Our probe finds every instance healthy, and the balancer's own check sees it up.",
     Phase.SHIFTING: "Traffic moves: all of it in one step, or share by share.",
@@ -60,7 +60,7 @@ def render() -> str:
         table(("in", "when", "to"), _transition_rows()),
         "## What can happen\n",
         table(("event", "means"), ((f"`{h}`", _EVENTS[h]) for h in Happened)),
-        "## Bounds\n\nSet per service under `x-bluegreen`; times are seconds here, `30s` or `5m` in the file.\n",
+        "## Bounds\n\nSet per service under `x-bluegreen`; seconds here, `30s` or `5m` in the file.\n",
         table(("bound", "default"), _policy_rows()),
     ]
     return "\n".join(parts)
