@@ -10,10 +10,10 @@ import shlex
 from urllib.parse import urlsplit
 
 from bluegreen.domain.check import CheckKind, HealthCheck
-from bluegreen.stack.models.common import CommonService
 from bluegreen.stack.models.compose import ComposeService
 from bluegreen.stack.models.compose_parts import HealthcheckKeys
 from bluegreen.stack.models.own import CheckKeys
+from bluegreen.stack.models.service_keys import CommonService
 from bluegreen.stack.tree import Report
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bluegreen.stack.dotenv import read_env_file
-from bluegreen.stack.models.common import CommonService
 from bluegreen.stack.models.compose import ComposeService
+from bluegreen.stack.models.service_keys import CommonService
 from bluegreen.stack.tree import Report
 
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from bluegreen.domain.spec import Limits
-from bluegreen.stack.models.common import CommonService
 from bluegreen.stack.models.compose import ComposeService
 from bluegreen.stack.models.compose_parts import ResourcesKeys
+from bluegreen.stack.models.service_keys import CommonService
 from bluegreen.stack.tree import Report
 
 

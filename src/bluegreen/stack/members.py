@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bluegreen.domain.naming import color_sibling
-from bluegreen.stack.models.common import CommonService
+from bluegreen.stack.models.service_keys import CommonService
 from bluegreen.stack.tree import Report
 
 _ALWAYS = ("dockercloud/haproxy", "tutum/haproxy")

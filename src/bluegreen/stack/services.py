@@ -24,9 +24,9 @@ from bluegreen.stack.checks import own_check
 from bluegreen.stack.environment import environment_of
 from bluegreen.stack.layers import Dialect
 from bluegreen.stack.limits import limits_of
-from bluegreen.stack.models.common import CommonService
 from bluegreen.stack.models.compose import ComposeService, ComposeTop
 from bluegreen.stack.models.docker_cloud import DockerCloudService
+from bluegreen.stack.models.service_keys import CommonService
 from bluegreen.stack.tree import Report
 from bluegreen.stack.volumes import mounts_of
 

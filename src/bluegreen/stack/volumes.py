@@ -7,9 +7,9 @@ from pathlib import Path
 
 from bluegreen.domain.spec import Mount
 from bluegreen.stack.layers import Dialect
-from bluegreen.stack.models.common import CommonService
 from bluegreen.stack.models.compose import ComposeService, ComposeTop, FileKeys
 from bluegreen.stack.models.compose_parts import FileReferenceKeys
+from bluegreen.stack.models.service_keys import CommonService
 from bluegreen.stack.problems import suggest
 from bluegreen.stack.tree import Report
 from bluegreen.stack.values import VolumeText

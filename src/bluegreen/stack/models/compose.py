@@ -25,7 +25,6 @@ from bluegreen.stack.fields import (
     TextList,
     Word,
 )
-from bluegreen.stack.models.common import CommonService
 from bluegreen.stack.models.compose_parts import (
     DeployKeys,
     EnvFiles,
@@ -38,6 +37,7 @@ from bluegreen.stack.models.compose_parts import (
     Ulimits,
     short_form,
 )
+from bluegreen.stack.models.service_keys import CommonService
 from bluegreen.stack.models.support import Keys, key, refused, unneeded, warned
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from bluegreen.stack.fields import Bool, Count, TextList
-from bluegreen.stack.models.common import CommonService
+from bluegreen.stack.models.service_keys import CommonService
 from bluegreen.stack.models.support import key, refused, unneeded, warned
 
 
