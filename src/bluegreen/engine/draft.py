@@ -17,15 +17,16 @@ from bluegreen.ports.journal import AddRelease, Change, SaveRollout, SaveService
 class Draft:
     """A rollout, and what was decided of it that is not yet in the journal.
 
-    ``saved`` is false until the rollout's beginning is in the journal. Those who wait for a decision to
-    be durable leave a future in ``awaited``.
+    Those who wait for a decision to be durable leave a future in ``awaited``; ``trouble`` is what last
+    kept it from being written. ``withdrawn`` says that nobody waits for its beginning any more.
     """
 
     rollout: Rollout
     events: list[Event] = field(default_factory=list)
     decided: list[tuple[Rollout, Happened]] = field(default_factory=list)
     release: Release | None = None
-    saved: bool = True
+    trouble: str = ""
+    withdrawn: bool = False
     awaited: list[asyncio.Future[Rollout]] = field(default_factory=list)
 
     def durable(self) -> asyncio.Future[Rollout]:
@@ -36,18 +37,11 @@ class Draft:
 
     def written(self) -> None:
         """Forget what is in the journal now, and tell those who waited for it."""
-        self.events, self.decided, self.release, self.saved = [], [], None, True
+        self.events, self.decided, self.release = [], [], None
         awaited, self.awaited = self.awaited, []
         for done in awaited:
             if not done.done():
                 done.set_result(self.rollout)
-
-    def refused(self, error: BaseException) -> None:
-        """Tell those who waited that it could not be written."""
-        awaited, self.awaited = self.awaited, []
-        for done in awaited:
-            if not done.done():
-                done.set_exception(error)
 
     def changes(self, ledger: Ledger) -> tuple[Change, ...]:
         """Return the rows to write, made from what ``ledger`` remembers at this moment."""

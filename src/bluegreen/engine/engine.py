@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import structlog
 
 from bluegreen.domain.composition import compose
-from bluegreen.domain.errors import BluegreenError, Temporary
-from bluegreen.domain.instance import RuntimeEvent
+from bluegreen.domain.errors import BluegreenError, OutcomeUnknown, Temporary
+from bluegreen.domain.events import Event
+from bluegreen.domain.instance import RuntimeEvent, RuntimeEventKind
 from bluegreen.domain.live import remembered_weights
 from bluegreen.domain.naming import PoolId, RouteId
 from bluegreen.domain.rollout import Phase, Rollout
@@ -44,9 +45,18 @@ LEASE = "controller"
 LEASE_TTL = 15.0
 LEASE_EVERY = 5.0
 INVENTORY_PATIENCE = 15.0
+BEGIN_DEADLINE = 20.0
 BALANCER_PATIENCE = 10.0
 BALANCER_RETRY = 0.25
 LEASE_DEADLINE = 4.0
+
+_TOLD = {
+    RuntimeEventKind.DIED: "ended",
+    RuntimeEventKind.OOM: "was killed for want of memory",
+    RuntimeEventKind.PAUSED: "was paused",
+    RuntimeEventKind.RESUMED: "was resumed",
+}
+"""What the history tells of instances, besides what the engine itself does to them."""
 
 log = structlog.get_logger()
 
@@ -132,18 +142,35 @@ class Engine:
         """Return the lock under which commands of one stack are taken one at a time."""
         return self._locks.setdefault(stack, asyncio.Lock())
 
-    async def begin(self, rollout: Rollout) -> None:
-        """Hand a new rollout to its service's loop; return once its beginning is in the journal.
-
-        Raises what the journal raises; then it has not begun.
+    async def begin(self, *rollouts: Rollout) -> None:
+        """Hand new rollouts to their services' loops, all in one moment; return once they are in the
+        journal. Raises ``OutcomeUnknown`` (``not_recorded``) when that takes too long: they are given
+        up, and traffic is as it was.
         """
-        event = narrate.began(rollout, self.clock.now())
-        draft = Draft(rollout, events=[event], saved=False)
-        begun = draft.durable()
-        key = (rollout.stack, rollout.service)
-        self.ledger.begun[key] = rollout
-        self.loop(key).begin(draft)
-        await begun
+        drafts = {rollout.id: self._draft(rollout) for rollout in rollouts}
+        durable = [draft.durable() for draft in drafts.values()]
+        for draft in drafts.values():
+            self.loop((draft.rollout.stack, draft.rollout.service)).begin(draft)
+        if durable:
+            _, waiting = await asyncio.wait(durable, timeout=BEGIN_DEADLINE)
+            if waiting:
+                raise self._given_up(list(drafts.values()))
+
+    def _draft(self, rollout: Rollout) -> Draft:
+        self.ledger.begun[(rollout.stack, rollout.service)] = rollout
+        return Draft(rollout, events=[narrate.began(rollout, self.clock.now())])
+
+    def _given_up(self, drafts: list[Draft]) -> OutcomeUnknown:
+        unwritten = [draft for draft in drafts if draft.events]
+        for draft in unwritten:
+            self.loop((draft.rollout.stack, draft.rollout.service)).withdraw(draft)
+        troubles = dict.fromkeys(draft.trouble for draft in unwritten if draft.trouble)
+        return OutcomeUnknown(
+            f"the journal did not take the beginning of the rollout within {BEGIN_DEADLINE:g} s",
+            code="not_recorded",
+            evidence=tuple(("journal", trouble) for trouble in troubles),
+            hint="Traffic is as it was. Mend the journal's disk, look at `bluegreen status`, try again.",
+        )
 
     def active(self, key: ServiceKey) -> Rollout | None:
         """Return the rollout of a service that is not final, recorded or about to be."""
@@ -195,6 +222,24 @@ class Engine:
             loop.wake()
         if key is not None:
             self.wake(key)
+            if event.kind in _TOLD and key in self.ledger.services:
+                self._group.create_task(self._tell(event))
+
+    async def _tell(self, event: RuntimeEvent) -> None:
+        """Write into the history what happened to an instance, by whoever's hand."""
+        words = f"{event.instance} {_TOLD[event.kind]}"
+        told = Event(
+            kind=f"instance.{event.kind}",
+            message=f"{words} ({event.detail})" if event.detail else words,
+            at=self.clock.now(),
+            stack=event.stack,
+            service=event.service,
+            level="warning" if event.kind is RuntimeEventKind.OOM else "info",
+        )
+        try:
+            await self.ledger.commit((), (told,))
+        except (BluegreenError, TimeoutError) as error:
+            log.warning("journal.unwritable", error=str(error))
 
     async def _recover(self) -> None:
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import structlog
 
@@ -86,6 +87,7 @@ class Ledger:
                 await self._look_again()
             wanted = changes() if callable(changes) else changes
             rollout = next((c.rollout for c in wanted if isinstance(c, SaveRollout)), None)
+            self._refuse_a_second(rollout)
             if doubtful and rollout is not None and await self._is_stored(rollout):
                 wanted = [SaveRollout(rollout)]
                 written = await self._stored_events(rollout, len(events))
@@ -96,6 +98,16 @@ class Ledger:
         for event in written:
             log.log(_LEVELS[event.level], event.kind, **_fields(event))
         self._bus.publish(written)
+
+    def _refuse_a_second(self, rollout: Rollout | None) -> None:
+        """A service has one rollout at a time, also where the beginning of one was taken for lost."""
+        other = self.active.get((rollout.stack, rollout.service)) if rollout is not None else None
+        if rollout is not None and other is not None and other.id != rollout.id:
+            raise Temporary(
+                f"rollout {other.id} of {rollout.service} is under way",
+                code="conflict",
+                hint=f"Wait for it (`bluegreen status --watch`), or end it: `bluegreen abort {other.id}`.",
+            )
 
     async def _write(self, changes: Sequence[Change], events: Sequence[Event]) -> tuple[Event, ...]:
         try:
@@ -118,6 +130,20 @@ class Ledger:
     async def _stored_events(self, rollout: Rollout, count: int) -> tuple[Event, ...]:
         async with _deadline():
             return await self._journal.events(Query(rollout=rollout.id, limit=count))
+
+    async def change_service(
+        self, key: ServiceKey, change: Callable[[ServiceRecord], ServiceRecord]
+    ) -> ServiceRecord:
+        """Store what ``change`` makes of what is wanted of a service at that moment; return it."""
+        changed: list[ServiceRecord] = []
+
+        def rows() -> tuple[Change, ...]:
+            before = self.services[key]
+            changed.append(replace(change(before), generation=before.generation + 1))
+            return (SaveService(changed[-1]),)
+
+        await self.commit(rows)
+        return changed[-1]
 
     def _remember(self, change: Change) -> None:
         match change:

@@ -71,6 +71,13 @@ class ServiceLoop:
         self._draft = draft
         self.wake()
 
+    def withdraw(self, draft: Draft) -> None:
+        """Give up a rollout whose beginning could not be recorded in time."""
+        draft.withdrawn = True
+        if self._draft is draft:
+            self._draft = None
+        self._ledger.begun.pop(self.key, None)
+
     async def ask(self, happened: Happened, reason: Reason | None = None) -> Rollout:
         """Have ``happened`` recorded; return the rollout then. Raises ``UserError`` if it is too late."""
         done: asyncio.Future[Rollout] = asyncio.get_running_loop().create_future()
@@ -120,14 +127,10 @@ class ServiceLoop:
                 if not self._requests or draft.rollout.final:
                     return pause
         except (BluegreenError, TimeoutError) as error:
-            if draft.saved:
-                raise
-            draft.events.clear()  # never recorded: it has not begun, and whoever asked is told why
-            self._ledger.begun.pop(self.key, None)
-            draft.refused(error)
-            return None
+            draft.trouble = str(error)
+            raise
         finally:
-            self._draft = draft if draft.events else None
+            self._draft = draft if draft.events and not draft.withdrawn else None
 
     def _take_requests(self, draft: Draft) -> None:
         self._interrupt.clear()

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from bluegreen.domain.errors import UserError
 from bluegreen.domain.instance import Instance
+from bluegreen.domain.release import ServiceRecord
 from bluegreen.domain.routing import Admin
 from bluegreen.engine.commands import lookup
 from bluegreen.engine.engine import Engine
-from bluegreen.ports.journal import SaveService
 
 
 def find(engine: Engine, name: str) -> Instance:
@@ -42,11 +42,11 @@ async def ready(engine: Engine, name: str) -> None:
 
 async def _mark(engine: Engine, instance: Instance, why: str | None) -> None:
     key = (instance.stack, instance.service)
-    async with engine.lock(instance.stack):
-        record = engine.ledger.services[key]
+
+    def marked(record: ServiceRecord) -> ServiceRecord:
         drained = {n: w for n, w in record.drained.items() if n != instance.name}
-        if why is not None:
-            drained[instance.name] = why
-        changed = replace(record, drained=drained, generation=record.generation + 1)
-        await engine.ledger.commit((SaveService(changed),))
+        return replace(record, drained=drained if why is None else drained | {instance.name: why})
+
+    async with engine.lock(instance.stack):
+        await engine.ledger.change_service(key, marked)
         engine.loop(key).wake()

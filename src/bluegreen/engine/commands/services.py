@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from bluegreen.domain.errors import UserError
@@ -18,7 +18,6 @@ from bluegreen.engine.commands.releases import (
 )
 from bluegreen.engine.engine import Engine
 from bluegreen.engine.ledger import ServiceKey
-from bluegreen.ports.journal import SaveService
 
 MOST_REPLICAS = 1000
 
@@ -38,7 +37,7 @@ async def scale(engine: Engine, name: str, replicas: int, *, stack: str | None =
         spec = engine.ledger.spec(key[0])
         service = _spec(engine, key)
         await save_service_spec(engine, spec, replace(service, replicas=replicas))
-        return await _save(engine, replace(engine.ledger.services[key], replicas=replicas))
+        return await _save(engine, key, lambda record: replace(record, replicas=replicas))
 
 
 async def stop(engine: Engine, name: str, *, stack: str | None = None, force: bool = False) -> ServiceRecord:
@@ -47,7 +46,7 @@ async def stop(engine: Engine, name: str, *, stack: str | None = None, force: bo
     async with engine.lock(key[0]):
         if not force:
             _refuse_if_live(engine, key, "stop")
-        return await _save(engine, replace(engine.ledger.services[key], stopped=True))
+        return await _save(engine, key, lambda record: replace(record, stopped=True))
 
 
 async def start(engine: Engine, name: str, *, stack: str | None = None) -> Rollout | None:
@@ -56,7 +55,7 @@ async def start(engine: Engine, name: str, *, stack: str | None = None) -> Rollo
     async with engine.lock(key[0]):
         record = engine.ledger.services[key]
         if record.releases:
-            record = await _save(engine, replace(record, stopped=False))
+            await _save(engine, key, lambda record: replace(record, stopped=False))
             await _start_again(engine, record)
             return None
         await make_room(engine, key)
@@ -72,7 +71,7 @@ async def terminate(
         if not force:
             _refuse_if_live(engine, key, "terminate")
         await make_room(engine, key)
-        return await _save(engine, replace(engine.ledger.services[key], releases={}, stopped=False))
+        return await _save(engine, key, lambda record: replace(record, releases={}, stopped=False))
 
 
 async def set_environment(
@@ -135,8 +134,9 @@ def _refuse_if_live(engine: Engine, key: ServiceKey, verb: str) -> None:
         )
 
 
-async def _save(engine: Engine, record: ServiceRecord) -> ServiceRecord:
-    saved = replace(record, generation=record.generation + 1)
-    await engine.ledger.commit((SaveService(saved),))
-    engine.loop((record.stack, record.name)).wake()
+async def _save(
+    engine: Engine, key: ServiceKey, change: Callable[[ServiceRecord], ServiceRecord]
+) -> ServiceRecord:
+    saved = await engine.ledger.change_service(key, change)
+    engine.loop(key).wake()
     return saved

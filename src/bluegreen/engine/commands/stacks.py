@@ -131,16 +131,13 @@ async def _begin(engine: Engine, spec: StackSpec, changes: tuple[Planned, ...]) 
         service = spec.service(change.service)
         assert service is not None, change
         new.append(await new_deploy(engine, spec, service, engine.ledger.services[key]))
-    for rollout in new:
-        await engine.begin(rollout)
+    await engine.begin(*new)
     return (*known, *new)
 
 
 async def _remove_service(engine: Engine, stack: str, name: str) -> None:
     key = (stack, name)
-    record = engine.ledger.services[key]
-    gone = replace(record, releases={}, generation=record.generation + 1)
-    await engine.ledger.commit((SaveService(gone),))
+    await engine.ledger.change_service(key, lambda record: replace(record, releases={}))
     engine.loop(key).wake()
 
 

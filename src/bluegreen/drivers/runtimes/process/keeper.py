@@ -152,16 +152,21 @@ class Keeper:
                     await self._living.ended()
                 await self._bury()
             record = self.record
-            if not record.wanted or not comes_back(record.spec.spec, record.exit_code, record.restarts):
-                self.state = InstanceState.EXITED
+            self.state = self._after_the_end()
+            if self.state is InstanceState.EXITED:
                 return
-            self.state = InstanceState.RESTARTING
             await asyncio.sleep(self._backoff.after(time.time() - record.started_at))
             async with self.lock:
                 try:
                     await self._launch(restarts=record.restarts + 1)
                 except BluegreenError as error:
                     self.record = replace(self.record, error=error.message)
+
+    def _after_the_end(self) -> InstanceState:
+        """Return what an ended instance is: over, or about to come back by its policy."""
+        record = self.record
+        back = record.wanted and comes_back(record.spec.spec, record.exit_code, record.restarts)
+        return InstanceState.RESTARTING if back else InstanceState.EXITED
 
     async def _launch(self, restarts: int) -> None:
         """Start the process; on any error none was started.
@@ -206,10 +211,11 @@ class Keeper:
         oom = await asyncio.to_thread(self._house.groups.oom_kills, self.name) > 0
         code = None if living is None else living.exit_code()
         self.record = replace(self.record, ended=True, exit_code=code, oom_killed=oom)
-        self.state = InstanceState.EXITED
+        # Before anyone is told: whoever looks must not take "about to come back" for "over".
+        self.state = self._after_the_end()
         if oom:
             self._house.events.tell(RuntimeEventKind.OOM, spec)
-        self._house.events.tell(RuntimeEventKind.DIED, spec, "" if code is None else str(code))
+        self._house.events.tell(RuntimeEventKind.DIED, spec, "" if code is None else f"exit code {code}")
         if self.record.process is not None:
             await end_session(self.record.process, signal_number(spec.spec), self._grace_until)
         await asyncio.to_thread(self._house.groups.remove, self.name)
