@@ -95,7 +95,8 @@ def test_rollback_to_a_warm_color_that_died_is_refused_and_the_live_one_stays() 
 def test_abort_in_each_phase_leaves_the_old_release_live(phase: Phase) -> None:
     async def story(world: World, engine: Engine) -> None:
         if phase is Phase.PREPARING:
-            world.runtime.hang("prepare")
+            for nth in range(1, 9):
+                world.runtime.hang("prepare", nth=nth)
         if phase is Phase.STARTING:
             world.runtime.hang("start")
         if phase is Phase.PROVING:
@@ -108,6 +109,8 @@ def test_abort_in_each_phase_leaves_the_old_release_live(phase: Phase) -> None:
         assert ended.phase is (Phase.ABORTED if early else Phase.REVERTED)
         assert ended.reason is not None
         assert ended.reason.code == "aborted"
+        tries = sum(method == "prepare" for method, _ in world.runtime.calls)
+        assert tries == 2  # one for each release: an abort ends what hangs, it does not try again
         assert world.serves() == {("web", 1)}
         await until(lambda: [i.release for i in world.instances("web")] == [1])
         with pytest.raises(UserError, match="has ended"):
