@@ -114,7 +114,8 @@ def progress_line(event: Mapping[str, Any]) -> str:
 
 def _show(drawn: View, rollout: Document, kind: str, data: Any) -> None:
     if kind == "progress" and data["at"] >= rollout.get("since", 0.0) - 0.005:
-        drawn.progress(rollout, data)
+        if data["level"] != "debug":
+            drawn.progress(rollout, data)
     elif kind == "outcome":
         drawn.ended(data)
     elif kind == "lost":

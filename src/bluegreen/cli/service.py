@@ -51,7 +51,7 @@ def follow_all(
         return 0
     ended, code = following.follow(session, list(begun.values()), **how)
     following.explain(session, ended)
-    told = [f"{r['service']}: {r['outcome']['message']}" for r in ended if not r["outcome"]["exit_code"]]
+    told = [r["outcome"]["message"] for r in ended if not r["outcome"]["exit_code"]]
     session.emit({"rollouts": ended}, "\n".join([*told, *idle]))
     return code
 

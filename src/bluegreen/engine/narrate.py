@@ -10,10 +10,17 @@ from bluegreen.domain.rollout import Happened, Kind, Phase, Reason, Rollout
 
 _WITHOUT_TRAFFIC = {
     Happened.PROVED: "{target}: healthy",
-    Happened.SHIFTED: "{target} runs; no route leads to it",
-    Happened.SETTLED: "{target}: release {release} is up",
-    Happened.CLOSED: "{target}: done",
+    Happened.SHIFTED: "{target}: no route leads to it, so no traffic moves",
+    Happened.SETTLED: "{target}: release {release} runs",
+    Happened.CLOSED: "{target}: release {release} runs",
 }
+"""A service that no route leads to has no traffic to speak of."""
+
+_FIRST = {Happened.SETTLED: "{target}: release {release} is live"}
+"""The first release of all leaves no old color behind."""
+
+_NOISE = frozenset({Happened.SHIFTED, Happened.CLOSED})
+"""What says nothing new of a service without traffic: kept in the journal, not shown."""
 
 _SENTENCES = {
     Happened.PREPARED: "{target}: release {release} is ready to start",
@@ -38,22 +45,30 @@ _SENTENCES = {
 def began(rollout: Rollout, now: float) -> Event:
     verb = {Kind.DEPLOY: "deploy", Kind.SWITCH: "switch", Kind.ROLLBACK: "rollback"}[rollout.kind]
     release = f" release {rollout.release}" if rollout.starts_target else ""
-    return _event(rollout, "rollout.began", f"{verb}:{release} to {short(rollout.target)}", now)
+    return _event(rollout, "rollout.began", f"{verb}:{release} to {subject(rollout)}", now)
 
 
 def happened(rollout: Rollout, what: Happened, now: float) -> Event:
     """Return the event for ``what`` after it was applied to ``rollout``."""
     reason = rollout.reason.message if rollout.reason is not None else ""
-    sentences = _SENTENCES if rollout.routes else _SENTENCES | _WITHOUT_TRAFFIC
+    sentences = _SENTENCES | (_FIRST if rollout.source is None else {})
+    if not rollout.routes:
+        sentences |= _WITHOUT_TRAFFIC
     message = sentences[what].format(
-        target=short(rollout.target),
+        target=subject(rollout),
         source=short(rollout.source) if rollout.source is not None else "the old color",
         release=rollout.release,
         replicas=rollout.replicas,
         reason=reason,
     )
-    bad = what in {Happened.FAILED, Happened.CANCELLED}
-    return _event(rollout, f"rollout.{what}", message, now, level="error" if bad else "info")
+    return _event(rollout, f"rollout.{what}", message, now, level=_level(rollout, what))
+
+
+def _level(rollout: Rollout, what: Happened) -> str:
+    if what in {Happened.FAILED, Happened.CANCELLED}:
+        return "error"
+    quiet = what in _NOISE if not rollout.routes else rollout.source is None and what is Happened.CLOSED
+    return "debug" if quiet else "info"
 
 
 def trouble(rollout: Rollout, kind: str, message: str, now: float) -> Event:
@@ -62,7 +77,7 @@ def trouble(rollout: Rollout, kind: str, message: str, now: float) -> Event:
 
 def outcome(rollout: Rollout) -> tuple[int, str]:
     """Return the exit code and the last sentence for a rollout that is final or settled."""
-    live = short(rollout.target)
+    live = subject(rollout)
     if rollout.phase is Phase.REVERTED:
         back = short(rollout.source) if rollout.source is not None else "nothing"
         asked = rollout.reason is None
@@ -77,6 +92,11 @@ def outcome(rollout: Rollout) -> tuple[int, str]:
 def reason_lines(reason: Reason) -> list[str]:
     lines = [reason.message, *(f"{label}: {text}" for label, text in reason.evidence)]
     return lines + ([reason.hint] if reason.hint else [])
+
+
+def subject(rollout: Rollout) -> str:
+    """Return what a rollout is about: its pool, or just the service where colors do not matter."""
+    return short(rollout.target) if rollout.routes else rollout.service
 
 
 def short(pool: str) -> str:
