@@ -8,6 +8,7 @@ import os
 import socket
 from typing import Any
 
+import httpx
 import pytest
 
 from bluegreen.domain.errors import BluegreenError, UserError
@@ -196,6 +197,48 @@ def test_services_of_a_stack_find_each_other_by_name(stage: Stage) -> None:
             return code == 0 and f"{listed.host} b'PONG" in output
 
         await until(answered, PATIENCE)
+
+    stage.run(scenario)
+
+
+@pytest.mark.parametrize("rivals", [2, 3])
+def test_networks_of_one_name_do_no_lasting_harm(
+    docker_engine: DockerEngine, stage: Stage, rivals: int
+) -> None:
+    """The Engine makes several of one name when it is not asked to check, or when two ask at once."""
+    network = f"bluegreen_{stage.stack}"
+    body = {"Name": network, "Driver": "bridge", "Labels": {"bluegreen.stack": stage.stack}}
+
+    def named() -> list[str]:
+        listed = docker_engine.docker("network", "ls", "--format", "{{.Name}}").split()
+        return [name for name in listed if name == network]
+
+    async def scenario(runtime: DockerRuntime) -> None:
+        transport = httpx.AsyncHTTPTransport(uds=str(docker_engine.socket_path))
+        async with httpx.AsyncClient(transport=transport, base_url="http://docker") as client:
+            for _ in range(rivals):
+                (await client.post("/networks/create", json=body)).raise_for_status()
+        async with asyncio.TaskGroup() as group:
+            for index in range(4):
+                group.create_task(runtime.start(stage.instance(index)))
+        assert named() == [network]
+        for instance in await runtime.list(stage.stack):
+            await runtime.remove(instance.name)
+        assert named() == []
+
+    stage.run(scenario)
+
+
+def test_instances_that_start_together_share_one_network(docker_engine: DockerEngine, stage: Stage) -> None:
+    async def scenario(runtime: DockerRuntime) -> None:
+        for _ in range(3):
+            async with asyncio.TaskGroup() as group:
+                for index in range(4):
+                    group.create_task(runtime.start(stage.instance(index)))
+            listed = docker_engine.docker("network", "ls", "--quiet", "--filter", f"name={stage.stack}")
+            assert len(listed.split()) == 1
+            for instance in await runtime.list(stage.stack):
+                await runtime.remove(instance.name)
 
     stage.run(scenario)
 

@@ -25,6 +25,7 @@ from bluegreen.drivers.runtimes.docker.gateway import open_gateway
             "network_pool_exhausted",
         ),
         ("all predefined address pools have been fully subnetted", Permanent, "network_pool_exhausted"),
+        ("network bluegreen_shop is ambiguous (2 matches found on name)", Temporary, "network_ambiguous"),
         ("no available IPv4 addresses on this network's address pools", Permanent, "network_full"),
         ("No such image: x:1", UserError, "image_missing"),
     ],

@@ -7,8 +7,9 @@ another one (a start that finds its network gone begins again).
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -23,6 +24,7 @@ class Networks:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._wanted: Counter[str] = Counter()
+        self._making: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @asynccontextmanager
     async def needed(self, stack: str) -> AsyncIterator[None]:
@@ -39,23 +41,22 @@ class Networks:
         Raises ``Permanent`` (``network_pool_exhausted``).
         """
         name, what = network_name(stack), f"the network of stack {stack}"
-        found = await self._gateway.call("GET", f"networks/{name}", what=what, accept={404})
-        if found.status == 200:
-            return
-        body = {"Name": name, "CheckDuplicate": True, "Driver": "bridge", "Labels": {STACK: stack}}
-        made = await self._gateway.call("POST", "networks/create", what=what, body=body, accept={409})
-        if made.status == 201:
-            await self._settle(name, made.body["Id"], what)
+        async with self._making[stack]:
+            found = await self._named(name, what)
+            if not found:
+                body = {"Name": name, "CheckDuplicate": True, "Driver": "bridge", "Labels": {STACK: stack}}
+                await self._gateway.call("POST", "networks/create", what=what, body=body, accept={409})
+                found = await self._named(name, what)
+            await self._leave_one(found, what)
 
     async def discard(self, stack: str) -> None:
         """Remove the network of ``stack`` if it is ours and nothing of the stack is left."""
         if self._wanted[stack] or await self._in_use(stack):
             return
-        name, what = network_name(stack), f"the network of stack {stack}"
-        found = await self._gateway.call("GET", f"networks/{name}", what=what, accept={404})
-        if found.status == 200 and (found.body.get("Labels") or {}).get(STACK) == stack:
-            # 403 and 409: somebody joined it in the meantime, who will remove it.
-            await self._gateway.call("DELETE", f"networks/{name}", what=what, accept={403, 404, 409})
+        what = f"the network of stack {stack}"
+        for network in await self._named(network_name(stack), what):
+            if (network.get("Labels") or {}).get(STACK) == stack:
+                await self._delete(network["Id"], what)
 
     async def _in_use(self, stack: str) -> bool:
         filters = {"label": [f"{STACK}={stack}"]}
@@ -63,15 +64,25 @@ class Networks:
         listed = await self._gateway.call("GET", "containers/json", what=f"stack {stack}", params=params)
         return bool(listed.body) or bool(self._wanted[stack])
 
-    async def _settle(self, name: str, own: str, what: str) -> None:
-        """Give way to the older of two networks that two controllers made at the same moment.
+    async def _named(self, name: str, what: str) -> list[dict[str, Any]]:
+        """Return the networks of exactly that name, oldest first."""
+        params = {"filters": json.dumps({"name": [name]})}
+        listed = await self._gateway.call("GET", "networks", what=what, params=params)
+        same = (network for network in listed.body if network["Name"] == name)
+        return sorted(same, key=lambda network: (network["Created"], network["Id"]))
 
-        The Engine checks for a duplicate without a lock; two of one name would make it ambiguous.
+    async def _leave_one(self, networks: list[dict[str, Any]], what: str) -> None:
+        """Remove all but one of several networks of one name: the oldest stays, or the one in use.
+
+        The Engine checks for a duplicate without a lock, so two controllers can make two at the same
+        moment; by their name neither could then be used, nor removed.
         """
-        listed = await self._gateway.call(
-            "GET", "networks", what=what, params={"filters": json.dumps({"name": [name]})}
-        )
-        same: list[Any] = [network for network in listed.body if network["Name"] == name]
-        oldest = min(same, key=lambda network: (network["Created"], network["Id"]), default={"Id": own})
-        if oldest["Id"] != own:
-            await self._gateway.call("DELETE", f"networks/{own}", what=what, accept={403, 404, 409})
+        surplus = len(networks) - 1
+        for network in reversed(networks):
+            if surplus > 0 and await self._delete(network["Id"], what):
+                surplus -= 1
+
+    async def _delete(self, network: str, what: str) -> bool:
+        """Return whether the network is gone; it stays when somebody joined it in the meantime."""
+        answer = await self._gateway.call("DELETE", f"networks/{network}", what=what, accept={403, 404, 409})
+        return answer.status not in (403, 409)

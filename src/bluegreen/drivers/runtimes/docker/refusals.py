@@ -88,6 +88,13 @@ DAEMON_RULES = (
         "Remove unused networks (`docker network prune`), or widen `default-address-pools` in daemon.json.",
     ),
     Rule(
+        r"network \S+ is ambiguous",
+        Temporary,
+        "network_ambiguous",
+        "there are several networks of its name",
+        "bluegreen removes the unused ones and tries again; `docker network ls` shows who made them.",
+    ),
+    Rule(
         r"no available IPv4 addresses",
         Permanent,
         "network_full",

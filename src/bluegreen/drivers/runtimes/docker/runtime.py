@@ -164,6 +164,12 @@ class DockerRuntime(DockerConsole):
             if refusal.code == "port_taken":
                 raise await name_holders(self._gateway, instance, refusal) from refusal
             raise
+        except Temporary as refusal:
+            if refusal.code != "network_ambiguous":
+                raise
+            # Another controller made the network as well: begin again, which leaves one of them.
+            await self._delete(container, instance.name, volumes=False)
+            return False
         if answer.status == 404 and "network" in answer.body["message"]:
             # The network went with what was the last instance: begin again, with a new one.
             await self._delete(container, instance.name, volumes=False)
