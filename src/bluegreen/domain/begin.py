@@ -26,7 +26,8 @@ def deploy(
     routing: Routing,
     kind: Kind = Kind.DEPLOY,
 ) -> Rollout:
-    """Return the rollout that brings ``release`` up in the free color and moves the service there."""
+    """Return the rollout that brings ``release``, made of ``spec``, up in the free color and moves the
+    service there. Its definition in ``stack`` is the one that comes back when it fails."""
     color = live_color(record) or next(iter(record.releases), None)
     target = first_color(spec.name) if color is None else color.other
     return Rollout(
@@ -41,6 +42,8 @@ def deploy(
         source_release=0 if color is None else record.releases[color],
         replicas=record.replicas,
         policy=policy(spec, routed=stack.is_routed(spec.name)),
+        spec=spec,
+        former=stack.service(spec.name),
         since=now,
         created_at=now,
     )

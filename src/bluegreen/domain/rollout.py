@@ -13,6 +13,7 @@ from enum import StrEnum
 from bluegreen.domain.errors import Bug
 from bluegreen.domain.naming import PoolId, RouteId
 from bluegreen.domain.policy import RolloutPolicy
+from bluegreen.domain.spec import ServiceSpec
 
 
 class Phase(StrEnum):
@@ -135,6 +136,8 @@ class Rollout:
     policy: RolloutPolicy = RolloutPolicy()
     starts_target: bool = True
     retire_source: bool = True
+    spec: ServiceSpec | None = None
+    former: ServiceSpec | None = None
     phase: Phase = Phase.PREPARING
     since: float = 0.0
     created_at: float = 0.0

@@ -1,7 +1,7 @@
 """Keeps a stack's definition in agreement with where its traffic went.
 
-A switch that succeeded is what people want from then on; one that went back is not. So a later
-``redeploy`` of the balancer is never a surprise.
+A switch or a release that succeeded is what people want from then on; one that failed or went back
+is not. So a later ``redeploy`` is never a surprise. What a person changed meanwhile is left alone.
 """
 
 from __future__ import annotations
@@ -10,21 +10,30 @@ from dataclasses import replace
 
 from bluegreen.domain.naming import RouteId, route_id, service_of
 from bluegreen.domain.rollout import Happened, Rollout
-from bluegreen.domain.spec import Link
+from bluegreen.domain.spec import Link, ServiceSpec
 from bluegreen.domain.stack import BalancerSpec, StackSpec
 
 
 def after(stack: StackSpec, rollout: Rollout, happened: Happened) -> StackSpec | None:
     """Return the stack's definition after ``happened``; ``None`` when it does not change."""
-    pool = None
-    if happened is Happened.SHIFTED:
-        pool = rollout.target
-    elif happened is Happened.REVERTED:
-        pool = rollout.source
-    if pool is None or not rollout.routes:
-        return None
-    changed = aim(stack, rollout.routes, service_of(pool))
+    changed = stack
+    if happened is Happened.SHIFTED and rollout.routes:
+        changed = aim(stack, rollout.routes, service_of(rollout.target))
+    elif happened is Happened.REVERTED and rollout.routes and rollout.source is not None:
+        changed = aim(stack, rollout.routes, service_of(rollout.source))
+    if happened is Happened.SETTLED:
+        changed = _defined(changed, rollout.former, rollout.spec)
+    elif happened in {Happened.CLEANED, Happened.REVERTED}:
+        changed = _defined(changed, rollout.spec, rollout.former)
     return None if changed == stack else changed
+
+
+def _defined(stack: StackSpec, before: ServiceSpec | None, after: ServiceSpec | None) -> StackSpec:
+    """Return ``stack`` with the service defined by ``after``, if it is still defined by ``before``."""
+    if before is None or after is None or stack.service(before.name) != before:
+        return stack
+    services = tuple(after if service == before else service for service in stack.services)
+    return replace(stack, services=services)
 
 
 def aim(stack: StackSpec, routes: tuple[RouteId, ...], service: str) -> StackSpec:

@@ -120,7 +120,7 @@ class Performer:
         await self._switchboard.set_servers(pool, servers)
 
     def _spec(self, rollout: Rollout) -> ServiceSpec:
-        spec = self._ledger.spec(rollout.stack).service(rollout.service)
+        spec = rollout.spec or self._ledger.spec(rollout.stack).service(rollout.service)
         assert spec is not None, rollout
         return spec
 

@@ -147,7 +147,7 @@ def test_the_worst_outcome_of_several_is_the_exit_code(controller: fake.FakeCont
     controller.on("POST /v1/services/idle/redeploy", fake.document({"rollout": None}))
     result = run("service", "redeploy", "a", "b", "idle", "c")
     assert result.exit_code == 1
-    assert result.stdout == "a: a ended\nidle: nothing to do, it is as it is defined\n"
+    assert result.stdout == "a ended\nidle: nothing to do, it is as it is defined\n"
 
 
 @pytest.mark.parametrize("abort", [False, True])

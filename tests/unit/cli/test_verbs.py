@@ -117,7 +117,7 @@ def test_docker_clouds_two_lines(controller: fake.FakeController, run: Run) -> N
         "Service must be redeployed to have its configuration changes applied.\n"
         "To redeploy execute: $ bluegreen service redeploy lbx\n"
     )
-    assert second.stdout == "webx-blue: webx-blue has all the traffic\n"
+    assert second.stdout == "webx-blue has all the traffic\n"
     sent = controller.asked("PUT /v1/balancers/lbx/links")[0].body
     assert sent == {"links": [{"service": "webx-blue", "alias": "webx-blue"}]}
 

@@ -13,8 +13,8 @@ from bluegreen.domain.errors import Permanent
 from bluegreen.domain.naming import PoolId, RouteId
 from bluegreen.domain.routing import Admin, Listener, Mode, Pool, PoolOptions, Route, Routing, Server
 from bluegreen.drivers.balancers.haproxy import weight_files
-from bluegreen.drivers.balancers.haproxy.binary import alerts
 from bluegreen.drivers.balancers.haproxy.change import change_between
+from bluegreen.drivers.balancers.haproxy.complaints import complaint
 from bluegreen.drivers.balancers.haproxy.layout import Layout
 from bluegreen.drivers.balancers.haproxy.members import Members, server_change
 from bluegreen.drivers.balancers.haproxy.stats import workers_of
@@ -117,7 +117,7 @@ def test_the_words_of_haproxy_are_kept_without_their_frame() -> None:
         "[ALERT]    (1) : config : Error(s) found in configuration file : candidate.cfg\n"
         "[ALERT]    (1) : config : Fatal errors found in configuration.\n"
     )
-    assert alerts(said) == "parsing [candidate.cfg:3] : no"
+    assert complaint(said) == "parsing [candidate.cfg:3] : no"
 
 
 @pytest.mark.parametrize(

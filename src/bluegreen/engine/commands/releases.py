@@ -45,18 +45,12 @@ async def deploy(
             image=image or wanted.image,
             environment={**wanted.environment, **(environment or {})},
         )
-        if changed != wanted:
-            spec = await save_service_spec(engine, spec, changed)
-        return await begin_deploy(engine, spec, changed, engine.ledger.services[key])
+        rollout = await new_deploy(engine, spec, changed)
+        await engine.begin(rollout)
+        return rollout
 
 
-async def begin_deploy(engine: Engine, stack: StackSpec, spec: ServiceSpec, record: ServiceRecord) -> Rollout:
-    rollout = await new_deploy(engine, stack, spec, record)
-    await engine.begin(rollout)
-    return rollout
-
-
-async def new_deploy(engine: Engine, stack: StackSpec, spec: ServiceSpec, record: ServiceRecord) -> Rollout:
+async def new_deploy(engine: Engine, stack: StackSpec, spec: ServiceSpec) -> Rollout:
     """Return the rollout that deploys ``spec``, not yet begun."""
     releases = await engine.ledger.releases(stack.name, spec.name)
     return begin.deploy(
@@ -64,7 +58,7 @@ async def new_deploy(engine: Engine, stack: StackSpec, spec: ServiceSpec, record
         now=engine.clock.now(),
         stack=stack,
         spec=spec,
-        record=record,
+        record=engine.ledger.services[(stack.name, spec.name)],
         release=begin.next_number(releases),
         routing=engine.switchboard.routing,
     )
@@ -92,7 +86,6 @@ async def rollback(engine: Engine, name: str, *, stack: str | None = None, to: i
             routing=engine.switchboard.routing,
             kind=Kind.ROLLBACK,
         )
-        await save_service_spec(engine, spec, release.spec)
         await engine.begin(rollout)
         return rollout
 

@@ -11,9 +11,9 @@ from bluegreen.domain.rollout import Rollout
 from bluegreen.domain.spec import ServiceSpec
 from bluegreen.engine.commands import lookup
 from bluegreen.engine.commands.releases import (
-    begin_deploy,
     is_live,
     make_room,
+    new_deploy,
     save_service_spec,
 )
 from bluegreen.engine.engine import Engine
@@ -59,7 +59,10 @@ async def start(engine: Engine, name: str, *, stack: str | None = None) -> Rollo
             await _start_again(engine, record)
             return None
         await make_room(engine, key)
-        return await begin_deploy(engine, engine.ledger.spec(key[0]), _spec(engine, key), record)
+        spec = _spec(engine, key)
+        rollout = await new_deploy(engine, engine.ledger.spec(key[0]), spec)
+        await engine.begin(rollout)
+        return rollout
 
 
 async def terminate(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from bluegreen.domain.composition import compose
 from bluegreen.domain.errors import BluegreenError
 from bluegreen.domain.events import Event
+from bluegreen.domain.naming import route_id
 from bluegreen.domain.plan import Action, Planned, live_release, plan
 from bluegreen.domain.release import ServiceRecord
 from bluegreen.domain.rollout import FINAL, Phase, Rollout
@@ -50,10 +51,12 @@ async def up(engine: Engine, spec: StackSpec, *, prune: bool = False) -> Outcome
         kept = _keep_aim(engine, spec)
         for change in changes:
             _refuse_if_moving(engine, spec, change)
+        _refuse_to_drop_routes(engine, spec)
+        before = engine.ledger.stacks.get(spec.name)
         await _prove_structure(engine, kept)
         await save_stack(engine, kept, f"stack {spec.name} is wanted: {len(spec.services)} services")
         await engine.ledger.commit(lambda: _records(engine, kept))
-        begun = await _begin(engine, kept, changes)
+        begun = await _begin(engine, kept, before.spec if before is not None else None, changes)
         for change in changes:
             if change.action is Action.REMOVE:
                 await _remove_service(engine, spec.name, change.service)
@@ -90,6 +93,14 @@ def _refuse_if_moving(engine: Engine, spec: StackSpec, change: Planned) -> None:
         raise in_progress(active)
 
 
+def _refuse_to_drop_routes(engine: Engine, spec: StackSpec) -> None:
+    """A route whose traffic a rollout is moving cannot leave the file meanwhile."""
+    kept = {route_id(spec.name, route.name) for route in spec.routes}
+    for active in engine.rollouts():
+        if active.stack == spec.name and not active.final and not set(active.routes) <= kept:
+            raise in_progress(active)
+
+
 async def _prove_structure(engine: Engine, spec: StackSpec) -> None:
     others = [r.spec for name, r in engine.ledger.stacks.items() if name != spec.name]
     if spec.balancers or engine.switchboard.routing.listeners:
@@ -112,7 +123,9 @@ def _records(engine: Engine, spec: StackSpec) -> tuple[Change, ...]:
     return tuple(changes)
 
 
-async def _begin(engine: Engine, spec: StackSpec, changes: tuple[Planned, ...]) -> tuple[Rollout, ...]:
+async def _begin(
+    engine: Engine, spec: StackSpec, before: StackSpec | None, changes: tuple[Planned, ...]
+) -> tuple[Rollout, ...]:
     """Begin the rollouts that the changes need; one that is under way already is that rollout.
 
     All new ones begin in one moment: none may find that what it depends on has no rollout.
@@ -130,7 +143,8 @@ async def _begin(engine: Engine, spec: StackSpec, changes: tuple[Planned, ...]) 
         await make_room(engine, key)
         service = spec.service(change.service)
         assert service is not None, change
-        new.append(await new_deploy(engine, spec, service, engine.ledger.services[key]))
+        former = before.service(change.service) if before is not None else None
+        new.append(replace(await new_deploy(engine, spec, service), former=former))
     await engine.begin(*new)
     return (*known, *new)
 
