@@ -30,14 +30,7 @@ from bluegreen.testing.balancer_stage import (
     with_route,
 )
 from tests.support.haproxy_stage import HaproxyStage, haproxy_stage
-
-
-def play(scenario: Callable[[HaproxyStage], Awaitable[None]]) -> None:
-    async def main() -> None:
-        async with asyncio.timeout(60), haproxy_stage() as stage:
-            await scenario(stage)
-
-    asyncio.run(main())
+from tests.support.haproxy_ways import Play
 
 
 async def workers(stage: HaproxyStage) -> Workers:
@@ -57,7 +50,7 @@ async def supervised(stage: HaproxyStage) -> AsyncIterator[None]:
             await watch
 
 
-def test_a_new_controller_that_wants_the_same_reloads_nothing() -> None:
+def test_a_new_controller_that_wants_the_same_reloads_nothing(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = (await live(stage, GREEN)).with_weights(WEB, {BLUE: 100})
         await stage.balancer.apply(routing)
@@ -69,7 +62,7 @@ def test_a_new_controller_that_wants_the_same_reloads_nothing() -> None:
     play(scenario)
 
 
-def test_a_new_controller_that_wants_other_servers_and_weights_reloads_nothing() -> None:
+def test_a_new_controller_that_wants_other_servers_and_weights_reloads_nothing(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, GREEN)
         before = await workers(stage)
@@ -85,7 +78,7 @@ def test_a_new_controller_that_wants_other_servers_and_weights_reloads_nothing()
     play(scenario)
 
 
-def test_a_change_that_a_dead_controller_left_half_done_is_healed() -> None:
+def test_a_change_that_a_dead_controller_left_half_done_is_healed(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, GREEN)
         host, port = await stage.instance(GREEN)
@@ -102,7 +95,7 @@ def test_a_change_that_a_dead_controller_left_half_done_is_healed() -> None:
 
 
 @pytest.mark.parametrize("victim", ["master", "current"])
-def test_the_death_of_one_process_is_repaired(victim: str) -> None:
+def test_the_death_of_one_process_is_repaired(play: Play, victim: str) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = (await live(stage, GREEN)).with_weights(WEB, {BLUE: 100})
         await stage.balancer.apply(routing)
@@ -116,7 +109,7 @@ def test_the_death_of_one_process_is_repaired(victim: str) -> None:
     play(scenario)
 
 
-def test_a_controller_that_applied_nothing_revives_what_the_files_say() -> None:
+def test_a_controller_that_applied_nothing_revives_what_the_files_say(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, GREEN)
         for weights in ({GREEN: 50, BLUE: 50}, {BLUE: 100}):
@@ -130,7 +123,7 @@ def test_a_controller_that_applied_nothing_revives_what_the_files_say() -> None:
     play(scenario)
 
 
-def test_without_supervision_the_next_apply_starts_it() -> None:
+def test_without_supervision_the_next_apply_starts_it(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, GREEN)
         await stage.kill()
@@ -144,7 +137,7 @@ def test_without_supervision_the_next_apply_starts_it() -> None:
     play(scenario)
 
 
-def test_a_hung_haproxy_is_told_from_a_dead_one() -> None:
+def test_a_hung_haproxy_is_told_from_a_dead_one(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, GREEN)
         found = await workers(stage)
@@ -164,7 +157,7 @@ def test_a_hung_haproxy_is_told_from_a_dead_one() -> None:
     play(scenario)
 
 
-def test_a_refusal_quotes_haproxy_and_its_line_and_leaves_no_trace() -> None:
+def test_a_refusal_quotes_haproxy_and_its_line_and_leaves_no_trace(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, GREEN)
         files = _listing(stage)
@@ -179,7 +172,7 @@ def test_a_refusal_quotes_haproxy_and_its_line_and_leaves_no_trace() -> None:
     play(scenario)
 
 
-def test_a_taken_port_is_refused_with_the_name_of_who_has_it() -> None:
+def test_a_taken_port_is_refused_with_the_name_of_who_has_it(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         taken = stage.taken_port()
         routing = Routing(listeners={taken: Listener(port=taken, address="127.0.0.1")})
@@ -192,7 +185,7 @@ def test_a_taken_port_is_refused_with_the_name_of_who_has_it() -> None:
     play(scenario)
 
 
-def test_an_address_widens_while_haproxy_holds_the_port() -> None:
+def test_an_address_widens_while_haproxy_holds_the_port(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, GREEN)
         port = routing.routes[WEB].port
@@ -223,7 +216,7 @@ def test_a_state_folder_with_a_long_path_works(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_what_was_down_stays_down_over_a_reload() -> None:
+def test_what_was_down_stays_down_over_a_reload(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, GREEN)
         (server,) = routing.pools[GREEN].servers
@@ -240,7 +233,7 @@ def test_what_was_down_stays_down_over_a_reload() -> None:
     play(scenario)
 
 
-def test_servers_behind_a_cookie_change_too() -> None:
+def test_servers_behind_a_cookie_change_too(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, GREEN)
         sticky = replace(routing.pools[GREEN], options=PoolOptions(cookie="SRV"))

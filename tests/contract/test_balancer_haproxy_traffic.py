@@ -12,16 +12,9 @@ from bluegreen.domain.check import HealthCheck
 from bluegreen.domain.naming import PoolId, RouteId
 from bluegreen.domain.routing import Listener, Mode, Pool, PoolOptions, Route, Routing, Server, Tls
 from bluegreen.testing.balancer_stage import BLUE, GREEN, WEB, has_in_flight, live, until, with_route
-from tests.support.haproxy_stage import HaproxyStage, haproxy_stage
+from tests.support.haproxy_stage import HaproxyStage
+from tests.support.haproxy_ways import Play
 from tests.support.mixed_load import MixedLoad, mixed_load
-
-
-def play(scenario: Callable[[HaproxyStage], Awaitable[None]]) -> None:
-    async def main() -> None:
-        async with asyncio.timeout(100), haproxy_stage() as stage:
-            await scenario(stage)
-
-    asyncio.run(main())
 
 
 async def answers(load: MixedLoad, count: int) -> None:
@@ -34,7 +27,7 @@ async def answers(load: MixedLoad, count: int) -> None:
     await until(reached, f"{count} more answers")
 
 
-def test_forty_switches_fail_no_request() -> None:
+def test_forty_switches_fail_no_request(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, GREEN)
         async with mixed_load(routing.routes[WEB].port) as load:
@@ -48,7 +41,7 @@ def test_forty_switches_fail_no_request() -> None:
     play(scenario)
 
 
-def test_a_kept_connection_follows_a_switch_with_its_next_request() -> None:
+def test_a_kept_connection_follows_a_switch_with_its_next_request(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, GREEN)
         reader, writer = await asyncio.open_connection("127.0.0.1", routing.routes[WEB].port)
@@ -66,7 +59,7 @@ def test_a_kept_connection_follows_a_switch_with_its_next_request() -> None:
     play(scenario)
 
 
-def test_a_kept_connection_of_a_former_worker_follows_a_switch() -> None:
+def test_a_kept_connection_of_a_former_worker_follows_a_switch(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, GREEN)
         port = routing.routes[WEB].port
@@ -83,7 +76,7 @@ def test_a_kept_connection_of_a_former_worker_follows_a_switch() -> None:
     play(scenario)
 
 
-def test_instances_coming_and_going_fifty_times_fail_no_request() -> None:
+def test_instances_coming_and_going_fifty_times_fail_no_request(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, GREEN)
         first = routing.pools[GREEN].servers
@@ -102,7 +95,7 @@ def test_instances_coming_and_going_fifty_times_fail_no_request() -> None:
     play(scenario)
 
 
-def test_replacing_the_only_instance_fails_no_request() -> None:
+def test_replacing_the_only_instance_fails_no_request(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, GREEN)
         async with mixed_load(routing.routes[WEB].port) as load:
@@ -116,7 +109,7 @@ def test_replacing_the_only_instance_fails_no_request() -> None:
     play(scenario)
 
 
-def test_reloads_for_structure_fail_no_request() -> None:
+def test_reloads_for_structure_fail_no_request(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, GREEN)
         port = routing.routes[WEB].port
@@ -131,7 +124,7 @@ def test_reloads_for_structure_fail_no_request() -> None:
     play(scenario)
 
 
-def test_a_killed_instance_fails_no_idempotent_request() -> None:
+def test_a_killed_instance_fails_no_idempotent_request(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, GREEN)
         host, port = await stage.instance(GREEN)
@@ -149,7 +142,7 @@ def test_a_killed_instance_fails_no_idempotent_request() -> None:
     play(scenario)
 
 
-def test_a_post_in_flight_at_a_killed_instance_is_never_sent_twice() -> None:
+def test_a_post_in_flight_at_a_killed_instance_is_never_sent_twice(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, GREEN)
         host, port = await stage.instance(GREEN)
@@ -173,7 +166,7 @@ def test_a_post_in_flight_at_a_killed_instance_is_never_sent_twice() -> None:
     play(scenario)
 
 
-def test_requests_in_flight_in_a_former_worker_are_counted() -> None:
+def test_requests_in_flight_in_a_former_worker_are_counted(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, GREEN)
         port = routing.routes[WEB].port
@@ -188,7 +181,7 @@ def test_requests_in_flight_in_a_former_worker_are_counted() -> None:
     play(scenario)
 
 
-def test_plain_tcp_is_routed_and_switched() -> None:
+def test_plain_tcp_is_routed_and_switched(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         port = stage.free_port()
         pools = {}
@@ -212,7 +205,7 @@ def test_plain_tcp_is_routed_and_switched() -> None:
     play(scenario)
 
 
-def test_tls_is_ended_at_the_balancer() -> None:
+def test_tls_is_ended_at_the_balancer(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, GREEN)
         port = stage.free_port()
@@ -233,7 +226,7 @@ def test_tls_is_ended_at_the_balancer() -> None:
     play(scenario)
 
 
-def test_a_first_verdict_does_not_wait_for_the_interval() -> None:
+def test_a_first_verdict_does_not_wait_for_the_interval(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, GREEN)
         slow = HealthCheck(path="/ping", interval=3600.0, rise=2, fall=3)

@@ -7,10 +7,11 @@ import os
 import signal
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import psutil
 
@@ -18,6 +19,11 @@ from bluegreen.domain.naming import PoolId
 from bluegreen.drivers.balancers.haproxy import HaproxyBalancer, Options, open_balancer
 from bluegreen.drivers.balancers.haproxy.runtime_api import RuntimeApi
 from bluegreen.drivers.balancers.haproxy.stats import state_rows
+
+Way = Mapping[str, Any]
+"""How HAProxy is run: the driver's options besides its folder."""
+
+BUNDLED: Way = {}
 
 
 class Backend:
@@ -77,15 +83,16 @@ class HaproxyStage:
 
     refused_line = "no-such-keyword at all"
 
-    def __init__(self, folder: Path, things: AsyncExitStack) -> None:
+    def __init__(self, folder: Path, things: AsyncExitStack, way: Way) -> None:
         self.folder = folder
+        self.way = way
         self.backends: dict[tuple[str, int], Backend] = {}
         self.balancer: HaproxyBalancer
         self._things = things
         self._opened = AsyncExitStack()
 
     def options(self) -> Options:
-        return Options(state_dir=self.folder / "state", stop_grace=0.5)
+        return Options(state_dir=self.folder / "state", stop_grace=0.5, **self.way)
 
     async def reopen(self) -> HaproxyBalancer:
         await self._opened.aclose()
@@ -178,10 +185,10 @@ class HaproxyStage:
 
 
 @asynccontextmanager
-async def haproxy_stage() -> AsyncIterator[HaproxyStage]:
+async def haproxy_stage(way: Way = BUNDLED) -> AsyncIterator[HaproxyStage]:
     async with AsyncExitStack() as things:
         folder = things.enter_context(TemporaryDirectory(prefix="bg-"))
-        stage = HaproxyStage(Path(folder), things)
+        stage = HaproxyStage(Path(folder), things, way)
         await stage.reopen()
         try:
             yield stage

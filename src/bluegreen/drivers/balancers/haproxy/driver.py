@@ -27,6 +27,7 @@ from bluegreen.drivers.balancers.haproxy.observing import Key, Tables, as_it_run
 from bluegreen.drivers.balancers.haproxy.options import Options
 from bluegreen.drivers.balancers.haproxy.process import HaproxyProcess
 from bluegreen.drivers.balancers.haproxy.render import PoolTexts, render, structure_of
+from bluegreen.drivers.balancers.haproxy.runner import Runner
 from bluegreen.drivers.balancers.haproxy.runtime_api import CommandRefused, RuntimeApi, down
 from bluegreen.drivers.balancers.haproxy.stats import Workers
 from bluegreen.drivers.balancers.haproxy.structure import Structure, state_to_keep
@@ -49,11 +50,12 @@ class HaproxyBalancer:
 
     name = "haproxy"
 
-    def __init__(self, options: Options, program: str, api: RuntimeApi, process: HaproxyProcess) -> None:
+    def __init__(self, options: Options, runner: Runner) -> None:
         self._options = options
-        self._api = api
-        self._process = process
-        self._structure = Structure(options, program, process)
+        self._runner = runner
+        self._api = api = RuntimeApi(options.state_dir, options.deadline)
+        self._process = HaproxyProcess(options, runner, api)
+        self._structure = Structure(options, runner, self._process)
         self._lock = asyncio.Lock()
         self._texts = PoolTexts()
         self._applied: Routing | None = None
@@ -61,6 +63,7 @@ class HaproxyBalancer:
         self._layout = self._structure.layout()
         self._shown: tuple[str, dict[RouteId, dict[PoolId, int]]] = ("", {})
         self._former = FormerWorkers(options.state_dir)
+        self._known_worker = 0
         self._moved = asyncio.Event()
         self.housekeeping = Housekeeping(api, self._lock)
 
@@ -119,14 +122,17 @@ class HaproxyBalancer:
             log.info("HAProxy refuses at run time, reloading instead: %s", error)
             await self._restructure(routing, await self._process.find(), former)
         except Temporary as error:
-            if error.code != "balancer_down" or await self._process.find() is not None:
+            if error.code != "balancer_down":
                 raise
-            await self._restructure(routing, None, former)
+            await self._converge(routing)
+            return
         self._applied = routing
 
     async def _change_live(self, routing: Routing, change: Change) -> None:
         assert self._members is not None
-        live = LiveChange(self._options.state_dir, self._api, self.housekeeping, self._members)
+        live = LiveChange(
+            self._options.state_dir, self._api, self.housekeeping, self._members, self._runner.restarts
+        )
         await live.carry_out(routing, change, self._layout, self._texts)
         if self._former:
             await self._former.tell(live.commands_for_old_workers(change))
@@ -144,7 +150,7 @@ class HaproxyBalancer:
                 await self.housekeeping.prove(pool, new)
 
     async def _require_ports(self, routing: Routing, workers: Workers | None, former: Routing | None) -> None:
-        own = (workers.master, workers.current, *workers.old) if workers else ()
+        own = await self._process.numbers()  # those of a dead one as well: a start ends them
         held = endpoints(former) if former is not None and workers else frozenset()
         # A HAProxy that was just killed may hold its ports for another moment.
         patience = asyncio.get_running_loop().time() + (0.0 if workers else _PORT_PATIENCE)
@@ -161,7 +167,7 @@ class HaproxyBalancer:
         """Remember a worker that has just read the files of ``routing``."""
         self._members = Members.plain(routing)
         self._layout = self._structure.layout()
-        self._former.are_those_of(workers)
+        self._know(workers)
         self.housekeeping.remember(verdicts)
         self._applied = routing
         self._moved.set()
@@ -253,16 +259,21 @@ class HaproxyBalancer:
         """Return the running HAProxy, started on the files in force if need be; ``None`` without files."""
         async with self._lock:
             workers = await self._process.find()
-            if workers is not None:
+            if workers is not None and workers.current == self._known_worker:
                 return workers
-            config = await asyncio.to_thread(self._structure.in_force)
-            if config is None:
-                return None
-            workers = await self._process.start()
+            if workers is None:
+                if await asyncio.to_thread(self._structure.in_force) is None:
+                    return None
+                workers = await self._process.revive()
+            # Started by us or by Docker, it has read the files anew, and nothing else is true of it.
+            self._know(workers)
             self.housekeeping.remember({})
-            self._former.are_those_of(workers)
             self._members = None if self._applied is None else Members.plain(self._applied)
             return workers
+
+    def _know(self, workers: Workers) -> None:
+        self._known_worker = workers.current
+        self._former.are_those_of(workers)
 
     async def _until_change(self, workers: Workers | None) -> None:
         """Wait for the death of a process, or for another one to have taken its place."""
@@ -290,7 +301,7 @@ class HaproxyBalancer:
         for pool, name in tables.state:
             running.setdefault(pool, []).append(name)
         self._members = Members.adopted(config, running)
-        self._former.are_those_of(workers)
+        self._know(workers)
         for pool, names in running.items():
             lingering = [n for n in names if n not in self._members.of(pool).values()]
             await self._api.succeeds(f"set server {pool}/{name} state maint" for name in lingering)

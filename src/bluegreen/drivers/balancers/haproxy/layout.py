@@ -15,6 +15,8 @@ CANDIDATE = "candidate.cfg"
 ADMIN_SOCKET = "admin.sock"
 MASTER_SOCKET = "master.sock"
 STATE_FILE = "servers.state"
+CONTAINER_MARK = "container"
+"""Names the container that runs HAProxy, for a controller whose settings are others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

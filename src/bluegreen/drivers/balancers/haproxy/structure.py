@@ -13,11 +13,13 @@ from pathlib import Path
 
 from bluegreen.domain.naming import PoolId
 from bluegreen.domain.routing import Pool, Routing
-from bluegreen.drivers.balancers.haproxy import binary, files
+from bluegreen.drivers.balancers.haproxy import files
+from bluegreen.drivers.balancers.haproxy.complaints import candidate_refused
 from bluegreen.drivers.balancers.haproxy.layout import CANDIDATE, CONFIG, STATE_FILE, Layout
 from bluegreen.drivers.balancers.haproxy.options import Options
 from bluegreen.drivers.balancers.haproxy.process import HaproxyProcess
 from bluegreen.drivers.balancers.haproxy.render import Rendering, render
+from bluegreen.drivers.balancers.haproxy.runner import Runner
 from bluegreen.drivers.balancers.haproxy.runtime_api import CommandRefused
 from bluegreen.drivers.balancers.haproxy.stats import Workers
 from bluegreen.drivers.balancers.haproxy.words import refused
@@ -26,10 +28,10 @@ from bluegreen.drivers.balancers.haproxy.words import refused
 class Structure:
     """See the module."""
 
-    def __init__(self, options: Options, program: str, process: HaproxyProcess) -> None:
+    def __init__(self, options: Options, runner: Runner, process: HaproxyProcess) -> None:
         self._options = options
         self._folder = options.state_dir
-        self._program = program
+        self._runner = runner
         self._process = process
 
     def in_force(self) -> str | None:
@@ -61,14 +63,20 @@ class Structure:
         rendering = render(routing, layout, pool_text)
         fresh = await asyncio.to_thread(self._put_candidate, rendering)
         try:
-            await binary.check(self._program, self._folder, self._options.start_deadline)
+            await self._require_accepted()
             await asyncio.to_thread(self._commit, state)
             workers = await self._serve(running, former)
         except BaseException:
             await asyncio.to_thread(files.remove, fresh)
             raise
-        await asyncio.to_thread(files.tidy, self._folder, rendering.files)
+        await asyncio.to_thread(self._tidy, rendering)
         return workers
+
+    async def _require_accepted(self) -> None:
+        # Whatever runs HAProxy judges as well: what was accepted is also what starts.
+        code, said = await self._runner.judge()
+        if code != 0:
+            raise await asyncio.to_thread(candidate_refused, self._folder / CANDIDATE, said)
 
     async def _serve(self, running: Workers | None, former: str | None) -> Workers:
         try:
@@ -103,6 +111,10 @@ class Structure:
             files.sync_folder(self._folder)
         except OSError as error:
             raise files.unwritable(self._folder / CONFIG, error) from None
+
+    def _tidy(self, rendering: Rendering) -> None:
+        files.remove([self._folder / STATE_FILE])  # it was meant for this start only
+        files.tidy(self._folder, rendering.files)
 
     def _restore(self, former: str | None) -> None:
         if former is None:

@@ -1,7 +1,8 @@
 """The weights on disk: HAProxy's map file, and a log of what changed since it was written.
 
 A switch appends one line instead of rewriting the weights of every route, so that its cost does not grow
-with their number. Rule: HAProxy never starts or reloads on a map that the log was not folded into.
+with their number. Rule: HAProxy never starts or reloads on a map that the log was not folded into; where
+Docker may start it at any time, the log is folded at once and a switch costs the writing of the map.
 """
 
 from __future__ import annotations
