@@ -10,7 +10,7 @@ from bluegreen.domain.errors import BluegreenError
 from bluegreen.domain.events import Event
 from bluegreen.domain.facts import PoolView
 from bluegreen.domain.health import Verdict
-from bluegreen.domain.naming import Color, PoolId, pool_id
+from bluegreen.domain.naming import Color, PoolId, instance_name, pool_id
 from bluegreen.domain.release import Release, ServiceRecord
 from bluegreen.domain.rollout import Rollout
 from bluegreen.domain.slots import tended
@@ -52,7 +52,7 @@ class Keeper:
         self._performer = performer
         self._switchboard = switchboard
         self._clock = clock
-        self._not_before: dict[str, tuple[float, float]] = {}
+        self._attempts: dict[str, tuple[float, float]] = {}
         self._unwanted_since: dict[str, float] = {}
 
     async def tend(self, record: ServiceRecord, rollout: Rollout | None) -> float | None:
@@ -108,7 +108,7 @@ class Keeper:
         self, record: ServiceRecord, releases: dict[int, Release], places: Iterable[Place]
     ) -> float | None:
         now = self._clock.now()
-        due = [p for p in places if self._not_before.get(str(p), (0.0, 0.0))[0] <= now]
+        due = [p for p in places if self._due(_name(record, p), now)]
         await _each(self._start_one(record, releases, place) for place in due)
         if due:
             await self._inventory.refresh((record.stack, record.name))
@@ -118,9 +118,7 @@ class Keeper:
         release = releases.get(place.release)
         if release is None:
             return
-        _, pause = self._not_before.get(str(place), (0.0, FIRST_PAUSE / 2))
-        pause = min(pause * 2, LONGEST_PAUSE)
-        self._not_before[str(place)] = (self._clock.now() + pause, pause)
+        self._note_attempt(_name(record, place))
         try:
             await self._performer.start(release, place.color, place.index)
         except BluegreenError as error:
@@ -129,6 +127,17 @@ class Keeper:
             await self._tell(
                 record, "instance.started", f"{record.name} {place.color} #{place.index} started", "info"
             )
+
+    def _due(self, name: str, now: float) -> bool:
+        last, pause = self._attempts.get(name, (0.0, 0.0))
+        return now >= last + pause
+
+    def _note_attempt(self, name: str) -> None:
+        """Double the pause before the next attempt, unless the last one lies long back."""
+        now = self._clock.now()
+        last, pause = self._attempts.get(name, (0.0, 0.0))
+        calm = now > last + 2 * LONGEST_PAUSE
+        self._attempts[name] = (now, FIRST_PAUSE if calm else min(pause * 2, LONGEST_PAUSE))
 
     async def _end(self, record: ServiceRecord, releases: dict[int, Release], plan: Upkeep) -> float | None:
         """Stop or remove what is not wanted, once its requests have ended."""
@@ -170,6 +179,10 @@ class Keeper:
             level=level,
         )
         await self._ledger.commit((), (event,))
+
+
+def _name(record: ServiceRecord, place: Place) -> str:
+    return instance_name(record.stack, record.name, place.release, place.index)
 
 
 async def _each(calls: Iterable[Awaitable[None]]) -> None:
