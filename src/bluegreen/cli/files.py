@@ -6,7 +6,7 @@ Used by ``up``, ``plan`` and ``check``.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,9 +53,27 @@ def load(
 
 
 def read(files: Sequence[Path], name: str | None, publish: Sequence[str]) -> Loaded:
+    """Read the files. Raises ``UserError`` (``bad_publish``) for a mapping that maps nothing."""
     from bluegreen.stack import load as load_stack
 
-    return load_stack(files, name=name, environment=os.environ, publish=published(publish))
+    ports = published(publish)
+    loaded = load_stack(files, name=name, environment=os.environ, publish=ports)
+    if loaded.spec is not None:
+        _refuse_idle_mappings(loaded.spec, ports)
+    return loaded
+
+
+def _refuse_idle_mappings(spec: StackSpec, ports: Mapping[int, int]) -> None:
+    listening = {listener.port for balancer in spec.balancers for listener in balancer.listeners}
+    taken = listening | {p.host for service in spec.services for p in service.ports if p.host is not None}
+    for before, after in ports.items():
+        if after not in taken:
+            known = ", ".join(map(str, sorted(taken))) or "none"
+            raise UserError(
+                f"--publish {before}={after} maps nothing: the stack does not use port {before}",
+                code="bad_publish",
+                hint=f"Ports that the stack uses: {known}.",
+            )
 
 
 def refused(loaded: Loaded) -> UserError:
