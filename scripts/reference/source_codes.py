@@ -40,7 +40,7 @@ class Place:
 
 def places() -> list[Place]:
     """Return every place, in the order of modules and lines."""
-    found = []
+    found: list[Place] = []
     for path in sorted(SOURCE.rglob("*.py")):
         relative = path.relative_to(SOURCE)
         if relative.parts[0] not in LEFT_OUT:
@@ -62,7 +62,7 @@ def _places_in(tree: ast.Module, module: str) -> Iterator[Place]:
             _, kind, code, said, hint = call.args
             yield from _of(scope, module, _name(kind), code, said, hint)
         elif name == "unknown" and call.args and isinstance(call.args[0], ast.Constant):
-            noun = call.args[0].value
+            noun = str(call.args[0].value)
             yield Place(f"unknown_{noun}", "UserError", module, f"there is no {noun} …", "Did you mean …?")
 
 

@@ -85,7 +85,7 @@ def test_05_a_bad_release_is_refused_with_evidence() -> None:
             up, deploy, history, down = (visitor := Visitor(house, "05-bad-release")).shown()
             await visitor.succeed(up)
             refused = await visitor.type(deploy)
-            assert refused.code == 1, refused
+            assert refused.code == 1, f"{refused}\n--- controller\n{house.log()[-2000:]}"
             for words in ("never_healthy", "status 500", "no traffic had moved", "listens on"):
                 assert words in refused.err, refused
             assert await house.version() == "0.0.1"

@@ -47,5 +47,5 @@ class Visitor:
 
     async def succeed(self, words: str, **variables: str) -> Ran:
         ran = await self.type(words, **variables)
-        assert ran.code == 0, f"bluegreen {words}: {ran}"
+        assert ran.code == 0, f"bluegreen {words}: {ran}\n--- controller\n{self.house.log()[-2000:]}"
         return ran
