@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from bluegreen.domain import decide as decisions
 from bluegreen.domain import reasons
-from bluegreen.domain.errors import BluegreenError, Bug, Permanent, UserError
+from bluegreen.domain.errors import BluegreenError, Bug, Permanent, Temporary, UserError
 from bluegreen.domain.facts import Facts
 from bluegreen.domain.invariants import no_way_back, violations
 from bluegreen.domain.release import Release
@@ -63,7 +63,7 @@ class Runner:
         while not draft.rollout.final:
             if interrupt.is_set():
                 return 0.0  # a request waits: it comes before the next step
-            facts = await self._observer.facts(draft.rollout)
+            facts = await self._look(draft)
             decision = await self._decide(draft, facts)
             await self._flush(draft)
             if isinstance(decision, decisions.Wait):
@@ -73,6 +73,15 @@ class Runner:
                 if pause is not None:
                     return pause
         return None
+
+    async def _look(self, draft: Draft) -> Facts:
+        """Return fresh facts. A silent world is told of, and keeps nothing decided from being recorded."""
+        try:
+            return await self._observer.facts(draft.rollout)
+        except Temporary as error:
+            await self._flush(draft)
+            await self._say(draft.rollout, "rollout.retry", f"{error.message}; trying again")
+            raise
 
     async def _decide(self, draft: Draft, facts: Facts) -> decisions.Decision | None:
         """Record everything that follows from these facts; return the first Do or Wait."""

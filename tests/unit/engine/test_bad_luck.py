@@ -96,6 +96,20 @@ def test_a_runtime_that_hangs_delays_a_deploy_and_touches_no_traffic() -> None:
     play(story)
 
 
+def test_a_deploy_into_a_silent_runtime_is_recorded_and_the_silence_told() -> None:
+    async def story(world: World, engine: Engine) -> None:
+        await asyncio.sleep(1)  # what was seen at the start is no longer fresh
+        world.runtime.freeze()
+        rollout = await deploy(engine)
+        assert await world.journal.rollouts(Query(rollout=rollout.id))
+        told = [event.message for event in await world.journal.events(Query(rollout=rollout.id))]
+        assert any("the runtime did not say" in message for message in told), told
+        world.runtime.thaw()
+        assert (await finished(world, rollout)).phase is Phase.DONE
+
+    play(story)
+
+
 @pytest.mark.parametrize("silent", ["runtime", "balancer"])
 def test_a_controller_that_starts_into_silence_changes_nothing(silent: str) -> None:
     async def main() -> None:
