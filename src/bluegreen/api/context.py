@@ -29,7 +29,8 @@ class Context:
     about: About
 
 
-def context(request: Request) -> Context:
+async def context(request: Request) -> Context:
+    """Return what the composition root put into the app. Async: FastAPI runs others in a thread."""
     found: Context = request.app.state.context
     return found
 
