@@ -7,8 +7,8 @@ hangs holds up nobody but itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 from bluegreen.domain.check import CheckKind, HealthCheck
 from bluegreen.domain.health import Health, fold
@@ -29,6 +29,7 @@ class _Watch:
     hurry: asyncio.Event
     health: Health
     task: asyncio.Task[None] | None = None
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Examiner:
@@ -58,12 +59,23 @@ class Examiner:
             known.owner = owner
             if known.task is None:
                 known.health = Health()  # nobody looked meanwhile: what was true then proves nothing
+                known.answered.clear()
                 known.task = self._group.create_task(self._examine(known))
             return
         self.forget(instance.name)
         watch = _Watch(instance, check, every, owner, asyncio.Event(), Health())
         self._watches[instance.name] = watch
         watch.task = self._group.create_task(self._examine(watch))
+
+    async def answers(self, instances: Iterable[Instance], patience: float) -> None:
+        """Wait until each watched one of ``instances`` was probed once, at most ``patience`` seconds."""
+        deadline = self._clock.now() + patience
+        for instance in instances:
+            watch = self._watches.get(instance.name)
+            if watch is None or watch.task is None or watch.answered.is_set():
+                continue
+            if not await self._clock.wait(watch.answered, deadline - self._clock.now()):
+                return
 
     def rest(self, name: str) -> None:
         """Stop probing ``name`` and keep its verdict."""
@@ -89,6 +101,7 @@ class Examiner:
             result = await self._prober.probe(instance.host, port, watch.check)
             before = watch.health
             watch.health = fold(before, result, watch.check, instance.started_at)
+            watch.answered.set()
             if watch.health != before:
                 self._wake(watch.owner)
             watch.hurry.clear()

@@ -23,6 +23,9 @@ PROVING_EVERY = 0.05
 WATCHING_EVERY = 0.25
 """Seconds between two probes of both colors while the way back is open."""
 
+FIRST_ANSWER = 0.02
+"""Seconds for which a look waits for a first probe under way: one decision and one write instead of two."""
+
 FRESH = 0.2
 """Seconds for which a look at the instances is fresh enough where events announce changes anyway."""
 
@@ -48,6 +51,8 @@ class Observer:
             await self._inventory.refresh((rollout.stack, rollout.service), older_than=FRESH)
         self._watch(rollout)
         balancer = await self._balancer(rollout)
+        if rollout.phase in BEFORE_TRAFFIC:
+            await self._examiner.answers((i.instance for i in self.target(rollout).instances), FIRST_ANSWER)
         waiting, failed = self._dependencies(rollout)
         return Facts(
             now=self._clock.now(),
