@@ -286,4 +286,15 @@ def _configure_logging(level: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: _LastingLogger(),
     )
+
+
+class _LastingLogger(structlog.PrintLogger):
+    """Prints, and goes on where printing fails: a full disk under the log must not stop the work."""
+
+    def msg(self, message: str) -> None:
+        with contextlib.suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = error = critical = exception = fatal = failure = msg
