@@ -15,7 +15,7 @@ from contextlib import suppress
 from bluegreen.domain.errors import BluegreenError, Temporary, UserError
 from bluegreen.domain.naming import PoolId, RouteId
 from bluegreen.domain.routing import BalancerFacts, Routing, ServerHealth
-from bluegreen.drivers.balancers.haproxy import files
+from bluegreen.drivers.balancers.haproxy import files, questions
 from bluegreen.drivers.balancers.haproxy.binding import endpoints, require_free
 from bluegreen.drivers.balancers.haproxy.change import Change, change_between
 from bluegreen.drivers.balancers.haproxy.former_workers import FormerWorkers
@@ -37,8 +37,6 @@ from bluegreen.ports.balancer import Balancer
 
 log = logging.getLogger(__name__)
 
-_FEW = 16
-"""Up to so many pools are asked for one by one; beyond, all in one answer are cheaper."""
 _PORT_PATIENCE = 0.5
 """Seconds in which the ports of a HAProxy that has just died become free."""
 _RETRY = (0.05, 0.2, 1.0)
@@ -202,13 +200,9 @@ class HaproxyBalancer:
 
     async def _look(self, members: Members, pools: Collection[PoolId] | None) -> BalancerFacts | None:
         asked = [p for p in (members.pools if pools is None else pools) if p in members.pools]
-        shown = await self._api.ask(f"show map {self._layout.routes_map}")
+        shown, tables = await questions.ask(self._api, self._layout.routes_map, asked)
         if "Unknown map" in shown:
             return None
-        few = len(asked) <= _FEW
-        stat = ";".join(f"show stat {p} 6 -1" for p in asked) if few else "show stat -1 6 -1"
-        state = ";".join(f"show servers state {p}" for p in asked) if few else "show servers state"
-        tables = Tables(await self._api.ask(stat), await self._api.ask(state)) if asked else Tables("", "")
         elsewhere: dict[PoolId, int] = {}
         if self._former and asked:
             self._former.are_those_of(await self._process.find())
