@@ -14,23 +14,34 @@ def from_error(error: BluegreenError) -> Reason:
 
 def crashed(facts: InstanceFacts) -> Reason:
     instance = facts.instance
-    how = "was killed because it needs more memory than its limit" if instance.oom_killed else "exited"
-    code = "out_of_memory" if instance.oom_killed else "instance_exited"
-    hint = (
-        "Raise mem_limit or make the application use less memory, then deploy again."
-        if instance.oom_killed
-        else "Read the last log lines, mend the release, then deploy again."
+    if instance.oom_killed:
+        return _out_of_memory(facts)
+    return Reason(
+        code="instance_exited",
+        message=f"{instance.name} exited{_exit(facts)}",
+        evidence=seen(facts),
+        hint="Read the last log lines, mend the release, then deploy again.",
     )
-    return Reason(code=code, message=f"{instance.name} {how}{_exit(facts)}", evidence=seen(facts), hint=hint)
 
 
 def crash_looping(facts: InstanceFacts) -> Reason:
     instance = facts.instance
+    if instance.oom_killed:
+        return _out_of_memory(facts)
     return Reason(
         code="crash_loop",
         message=f"{instance.name} keeps ending: restarted {instance.restarts} times{_exit(facts)}",
         evidence=seen(facts),
         hint="Read the last log lines, mend the release, then deploy again.",
+    )
+
+
+def _out_of_memory(facts: InstanceFacts) -> Reason:
+    return Reason(
+        code="out_of_memory",
+        message=f"{facts.instance.name} was killed because it needs more memory than its limit{_exit(facts)}",
+        evidence=seen(facts),
+        hint="Raise mem_limit or make the application use less memory, then deploy again.",
     )
 
 

@@ -91,6 +91,12 @@ STARTING_ = [
         target(one(GREEN, state=RESTARTING, restarts=3)),
         (H.FAILED, "crash_loop"),
     ),
+    (
+        "one keeps running out of memory",
+        rollout(P.STARTING),
+        target(one(GREEN, state=RESTARTING, restarts=3, oom_killed=True)),
+        (H.FAILED, "out_of_memory"),
+    ),
     ("no port is known", rollout(P.STARTING), target(one(GREEN, port=None)), (H.FAILED, "no_port")),
     ("no port is needed", unrouted(P.STARTING), target(one(GREEN, port=None)), H.STARTED),
     ("too late", rollout(P.STARTING), facts(target=GONE, now=NOW + 61), (H.FAILED, "deadline")),
