@@ -23,6 +23,8 @@ _POLL = 0.002
 """Seconds between looks at a process that is just starting."""
 _COMEBACK = 3.0
 """Seconds in which a HAProxy that others bring back is expected to serve again."""
+_GLANCE = 0.1
+"""Seconds after which they are asked again whether they do."""
 
 
 class HaproxyProcess:
@@ -61,9 +63,10 @@ class HaproxyProcess:
 
     async def revive(self) -> Workers:
         """Start the HAProxy that has died, unless somebody else does."""
-        if await self._runner.brings_back():
+        patience = asyncio.get_running_loop().time() + _COMEBACK
+        while await self._runner.brings_back() and asyncio.get_running_loop().time() < patience:
             with suppress(BluegreenError):
-                return await self._serving(lambda _: True, "", _COMEBACK)
+                return await self._serving(lambda _: True, "", _GLANCE)
         return await self.start()
 
     async def reload(self, before: Workers) -> Workers:
