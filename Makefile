@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
-CODE := src tests bench scripts/run-and-reap
+CODE := src tests bench scripts/run-and-reap scripts/reference scripts/generate-docs
 PYTEST_ARGS ?= tests
 
 .DEFAULT_GOAL := help

@@ -23,6 +23,7 @@ _OTHERS = {
     "instance.started": "the upkeep started an instance that was missing",
     "instance.start_failed": "the upkeep could not start one, and why; it tries again with growing pauses",
     "stack.changed": "what is wanted of a stack was changed",
+    "stack.adopted": "a stack that ran but was not in the journal was taken over from its labels",
     "stack.removed": "a stack was taken down",
     "loop.alarm": "a service's loop met an error it cannot go past; traffic stays as it is",
 }

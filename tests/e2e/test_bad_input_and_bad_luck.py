@@ -149,6 +149,28 @@ def test_a_corrupt_journal_is_named_with_the_way_out() -> None:
     asyncio.run(main())
 
 
+def test_a_lost_journal_costs_no_request_and_no_traffic() -> None:
+    """What runs is taken over from its labels, and the next release follows as any other."""
+
+    async def main() -> None:
+        async with House.standing() as house:
+            await house.up(managed(house.port, replicas=2))
+            await house.deploy("web", "0.0.2")
+            async with house.users() as load:
+                house.kill()
+                for path in house.home.glob("journal.sqlite*"):
+                    path.unlink()
+                await house.start()
+                assert await house.version() == "0.0.2"
+                await house.up(managed(house.port, tag="0.0.3", replicas=2))
+                assert await house.version() == "0.0.3"
+                status = await house.get("/v1/status")
+                assert status["services"][0]["live_release"] == 3
+                unharmed(await load.stop())
+
+    asyncio.run(main())
+
+
 def test_a_locked_journal_delays_or_refuses_and_leaves_the_traffic() -> None:
     async def main() -> None:
         async with House.standing() as house:

@@ -49,7 +49,7 @@ def inspect(session: Session, name: str) -> None:
 
     NAME is a service, a balancer, a route, an instance, a stack, or (the beginning of) a rollout's id.
     """
-    looks: tuple[Callable[[Session, str], Any], ...] = (_route, _service, _instance, _stack, _rollout)
+    looks: tuple[Callable[[Session, str], Any], ...] = (_service, _route, _instance, _stack, _rollout)
     for look in looks:
         try:
             found = look(session, name)
@@ -67,12 +67,8 @@ def inspect(session: Session, name: str) -> None:
 
 
 def _route(session: Session, name: str) -> Any:
-    """Return the route; one that is called like its balancer is left to the service's answer."""
     for route in session.client.get("/v1/routes", session.scope):
-        if (
-            name in (route["name"], f"{route['name']}.{route['stack']}")
-            and route["name"] != route["balancer"]
-        ):
+        if name in (route["name"], f"{route['name']}.{route['stack']}"):
             return route
     raise UserError(f"there is no route {name}", code="unknown_route")
 

@@ -65,7 +65,7 @@ def _options(options: list[click.Option], context: click.Context) -> list[str]:
     records = [record for option in options if (record := option.get_help_record(context)) is not None]
     if not records:
         return []
-    rows = [f"| `{names}` | {_cell(text)} |" for names, text in records]
+    rows = [f"| `{_cell(names)}` | {_cell(text)} |" for names, text in records]
     return ["| option | meaning |", "|---|---|", *rows, ""]
 
 

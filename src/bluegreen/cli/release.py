@@ -137,7 +137,9 @@ def conclude(
 
 def _told(begun: dict[str, Any], ended: dict[str, Any]) -> str:
     """Return the last line of a rollout that went well."""
-    release = f" (release {ended['release']})" if ended["release"] else ""
+    back = ended["phase"] == "reverted"
+    number = ended.get("source_release") if back else ended["release"]
+    release = f" (release {number})" if number else ""
     moved = ended["shifted_at"] - begun["since"]
-    took = f" after {span(moved)}" if ended["phase"] != "reverted" and moved > 0 else ""
+    took = f" after {span(moved)}" if not back and moved > 0 else ""
     return f"{ended['outcome']['message']}{release}{took}"

@@ -9,7 +9,7 @@ from enum import StrEnum
 from bluegreen.domain.live import live_color, live_pool
 from bluegreen.domain.naming import route_id, service_of
 from bluegreen.domain.release import Release, ServiceRecord
-from bluegreen.domain.routing import Routing
+from bluegreen.domain.routing import Listener, Routing
 from bluegreen.domain.spec import ServiceSpec, config_hash
 from bluegreen.domain.stack import StackSpec
 
@@ -77,10 +77,16 @@ def _balancer(stack: StackSpec, name: str, before: StackSpec | None, routing: Ro
                 f"{route.name} stays on {service_of(live)} (the file says {route.target}; "
                 f"`bluegreen switch {route.name} {route.target}` moves it)"
             )
-    new = before is None or before.balancer(name) is None
-    ports = ", ".join(str(x.port) for b in stack.balancers if b.name == name for x in b.listeners)
-    action = Action.BALANCE if new else Action.KEEP
+    known = before.balancer(name) if before is not None else None
+    changed = known is None or known.listeners != _listeners(stack, name)
+    ports = ", ".join(str(listener.port) for listener in _listeners(stack, name))
+    action = Action.BALANCE if changed else Action.KEEP
     return Planned(action=action, service=name, detail="; ".join(notes) or f"listens on {ports}")
+
+
+def _listeners(stack: StackSpec, balancer: str) -> tuple[Listener, ...]:
+    found = stack.balancer(balancer)
+    return found.listeners if found is not None else ()
 
 
 def difference(old: ServiceSpec, new: ServiceSpec) -> str:

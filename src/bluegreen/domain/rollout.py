@@ -156,6 +156,8 @@ class Rollout:
     @property
     def share(self) -> int:
         """The percentage of traffic that the target is to have in SHIFTING."""
+        if self.source is None:
+            return 100  # there is nobody to share with
         shares = self.policy.shares
         return shares[self.step] if self.step < len(shares) else 100
 

@@ -140,9 +140,15 @@ class Runner:
         except BluegreenError as error:
             if isinstance(error, Bug):
                 raise
+            if isinstance(step, Prepare) and self._patience_ends(rollout):
+                return await self._refused(draft, facts, error)
             await self._say(rollout, "rollout.retry", f"{error.message}; trying again")
             return RETRY
         return None
+
+    def _patience_ends(self, rollout: Rollout) -> bool:
+        """A pull may take long; being unable to begin one may last no longer than a start."""
+        return self._clock.now() >= rollout.since + rollout.policy.start_deadline
 
     async def _prepare(self, draft: Draft, interrupt: asyncio.Event) -> None:
         rollout = draft.rollout

@@ -102,7 +102,7 @@ def test_the_story_before_a_rollback_is_not_told_again(controller: fake.FakeCont
     result = run("rollback", "web")
     assert "old" not in result.stderr
     assert "going back" in result.stderr
-    assert result.stdout == "rolled back (release 2)\n"
+    assert result.stdout == "rolled back\n"
 
 
 def test_a_cut_stream_is_taken_up_and_nothing_told_twice(controller: fake.FakeController, run: Run) -> None:

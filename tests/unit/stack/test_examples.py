@@ -61,5 +61,5 @@ def test_the_compose_example_takes_a_new_version_from_the_environment() -> None:
     web = loaded.spec.service("web")
     assert web is not None
     assert loaded.spec.name == "shop"
-    assert web.environment == {"VERSION": "0.0.2"}
+    assert web.image == "tactivos/devops-challenge:0.0.2"
     assert web.replicas == 2

@@ -14,6 +14,7 @@ from bluegreen.domain.release import ServiceRecord
 from bluegreen.domain.rollout import FINAL, Phase, Rollout
 from bluegreen.domain.spec import config_hash
 from bluegreen.domain.stack import StackSpec
+from bluegreen.engine.adoption import adopt
 from bluegreen.engine.commands import lookup
 from bluegreen.engine.commands.releases import in_progress, make_room, new_deploy, save_stack
 from bluegreen.engine.engine import Engine
@@ -47,6 +48,8 @@ async def up(engine: Engine, spec: StackSpec, *, prune: bool = False) -> Outcome
     balancer says of its ports before anything has changed.
     """
     async with engine.lock(spec.name):
+        if spec.name not in engine.ledger.stacks:
+            await adopt(engine, spec)
         changes = await plan_up(engine, spec, prune=prune)
         kept = _keep_aim(engine, spec)
         for change in changes:

@@ -91,10 +91,12 @@ class ControlGroups:
             self._write(group, setting)
 
     def join(self, name: str, pid: int) -> None:
-        """Put a process into the instance's groups, if it has any."""
+        """Put a process into the instance's groups, if it has any and the process still lives."""
         for group in self._groups(name):
             try:
                 (group / "cgroup.procs").write_text(str(pid))
+            except ProcessLookupError:
+                return  # a short command may end before it can be put anywhere
             except OSError as error:
                 raise Permanent(
                     f"the process of {name} cannot join its control group",
