@@ -63,7 +63,7 @@ def test_the_controller_is_killed_at_any_moment_of_a_deploy() -> None:
                         "/v1/services/web/deploy", {"image": f"tactivos/devops-challenge:0.0.{turn + 2}"}
                     )
                     id = began["rollout"]["id"]
-                    await _passes(0.02 * turn)
+                    await passes(0.02 * turn)
                     house.kill()
                     await house.start()
                     if not await _known(house, id):
@@ -76,7 +76,7 @@ def test_the_controller_is_killed_at_any_moment_of_a_deploy() -> None:
     asyncio.run(main())
 
 
-async def _passes(seconds: float) -> None:
+async def passes(seconds: float) -> None:
     """Let time pass: here the moment itself is what is varied, nothing is waited for."""
     loop = asyncio.get_running_loop()
     moment = asyncio.Event()

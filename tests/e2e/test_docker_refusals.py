@@ -8,7 +8,9 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
+from bluegreen.domain.policy import RolloutPolicy
 from bluegreen.load import LoadProcess
 from tests.e2e.test_no_request_fails import unharmed
 from tests.support.docker_engine import DockerEngine, free_port
@@ -18,10 +20,10 @@ from tests.support.waiting import until
 
 
 @asynccontextmanager
-async def live(engine: DockerEngine) -> AsyncIterator[tuple[House, LoadProcess]]:
+async def live(engine: DockerEngine, **fields: Any) -> AsyncIterator[tuple[House, LoadProcess]]:
     """A service under load; at the end its users noticed nothing and release 1 is the only one."""
     async with House.standing("docker", engine.url) as house:
-        await house.up(managed(house.port))
+        await house.up(managed(house.port, **fields))
         async with house.users(slow_path="/slow?seconds=0.3") as load:
             yield house, load
             result = await load.stop()
@@ -50,7 +52,7 @@ def test_a_missing_image_is_named(stocked: DockerEngine) -> None:
 
 def test_a_registry_that_cannot_be_reached_ends_the_deploy_in_time(stocked: DockerEngine) -> None:
     async def main() -> None:
-        async with live(stocked) as (house, _):
+        async with live(stocked, rollout=RolloutPolicy(start_deadline=4.0, bake=60.0)) as (house, _):
             image = f"127.0.0.1:{free_port()}/shop/web:9"
             ran = await house.cli("deploy", "web", "--image", image)
             assert ran.code == 1, ran

@@ -110,6 +110,24 @@ def test_a_deploy_into_a_silent_runtime_is_recorded_and_the_silence_told() -> No
     play(story)
 
 
+@pytest.mark.parametrize(("failures", "phase"), [(3, Phase.DONE), (100, Phase.ABORTED)])
+def test_an_image_that_cannot_be_had_for_now_is_asked_for_again_but_not_for_ever(
+    failures: int, phase: Phase
+) -> None:
+    async def story(world: World, engine: Engine) -> None:
+        away = Temporary("the registry does not answer", code="registry_unreachable", hint="Log in.")
+        for nth in range(1, failures + 1):
+            world.runtime.fail("prepare", away, nth=nth)
+        ended = await finished(world, await deploy(engine))
+        assert ended.phase is phase
+        if phase is Phase.ABORTED:
+            assert ended.reason is not None
+            assert (ended.reason.code, ended.reason.hint) == ("registry_unreachable", "Log in.")
+        assert len(world.serves()) == 1
+
+    play(story)
+
+
 @pytest.mark.parametrize("silent", ["runtime", "balancer"])
 def test_a_controller_that_starts_into_silence_changes_nothing(silent: str) -> None:
     async def main() -> None:
