@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from bluegreen.domain.errors import BluegreenError, Permanent, Temporary, UserError
@@ -27,21 +26,12 @@ from bluegreen.domain.routing import (
     ServerHealth,
 )
 from bluegreen.ports.balancer import Balancer
+from bluegreen.testing.troubles import Troubles
 
 REFUSED_LINE = "refuse-me"
 """A pool whose ``options.extra`` holds this line is refused, as a balancer refuses its own syntax."""
 
 Weights = Mapping[RouteId, Mapping[PoolId, int]]
-
-
-@dataclass(slots=True)
-class _Trouble:
-    """What shall happen at a coming call. ``countdown`` of 1 is the next one."""
-
-    method: str
-    countdown: int
-    error: BaseException | None
-    after: bool
 
 
 class FakeBalancer:
@@ -60,8 +50,7 @@ class FakeBalancer:
         self._health: dict[tuple[PoolId, str], ServerHealth] = {}
         self._in_flight: dict[PoolId, int] = {}
         self._counted: dict[PoolId, tuple[int, int]] = {}
-        self._troubles: list[_Trouble] = []
-        self._released = asyncio.Event()
+        self._troubles = Troubles()
         self._died = asyncio.Event()
         self._turn = 0
 
@@ -103,16 +92,15 @@ class FakeBalancer:
 
     def fail(self, method: str, error: BluegreenError, *, nth: int = 1, after: bool = False) -> None:
         """Raise ``error`` at the ``nth`` call of ``method`` from now, before or ``after`` its effect."""
-        self._troubles.append(_Trouble(method, nth, error, after))
+        self._troubles.fail(method, error, nth, after)
 
     def hang(self, method: str, *, nth: int = 1, after: bool = False) -> None:
         """Never answer the ``nth`` call of ``method`` from now, until :meth:`release`."""
-        self._released.clear()
-        self._troubles.append(_Trouble(method, nth, None, after))
+        self._troubles.hang(method, nth, after)
 
     def release(self) -> None:
         """Let all hanging calls go on."""
-        self._released.set()
+        self._troubles.release()
 
     def die(self) -> None:
         """End the data plane. What was applied is kept on disk: ``supervise`` brings it back."""
@@ -209,16 +197,7 @@ class FakeBalancer:
         if not after:
             self.calls.append(method)
         await asyncio.sleep(0)  # a real driver gives way here too: let others interleave
-        due = None
-        for trouble in [t for t in self._troubles if t.method == method and t.after is after]:
-            trouble.countdown -= 1
-            due = trouble if trouble.countdown == 0 else due
-        if due is None:
-            return
-        self._troubles.remove(due)
-        if due.error is not None:
-            raise due.error
-        await self._released.wait()
+        await self._troubles.come(method, after=after)
 
 
 def _weights(routing: Routing) -> Weights:

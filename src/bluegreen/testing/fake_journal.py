@@ -30,22 +30,13 @@ from bluegreen.ports.journal import (
     SaveStack,
     StackRecord,
 )
+from bluegreen.testing.troubles import Troubles
 
 T = TypeVar("T")
 
 
 class Crash(BaseException):
     """The controller died here. Not an ``Exception``: no handler of the program may survive it."""
-
-
-@dataclass(slots=True)
-class _Trouble:
-    """What shall happen at a coming call. ``countdown`` of 1 is the next one; no error: it hangs."""
-
-    method: str
-    countdown: int
-    error: BaseException | None
-    after: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +62,7 @@ class FakeJournal:
         self.calls: list[str] = []
         self.tap: Callable[[str, str], None] = lambda _when, _method: None
         self._contents = _Contents()
-        self._troubles: list[_Trouble] = []
+        self._troubles = Troubles()
 
     # -- Journal -------------------------------------------------------------------------------
 
@@ -140,7 +131,7 @@ class FakeJournal:
 
     def fail(self, method: str, error: BaseException, *, nth: int = 1, after: bool = False) -> None:
         """Raise ``error`` at the ``nth`` call of ``method`` from now, before or ``after`` its effect."""
-        self._troubles.append(_Trouble(method, nth, error, after))
+        self._troubles.fail(method, error, nth, after)
 
     def crash(self, method: str, *, nth: int = 1, after: bool = False) -> None:
         """End the controller at the ``nth`` call of ``method`` from now, before or ``after`` its effect."""
@@ -148,7 +139,7 @@ class FakeJournal:
 
     def hang(self, method: str, *, nth: int = 1, after: bool = False) -> None:
         """Let the ``nth`` call of ``method`` from now wait until it is cancelled."""
-        self._troubles.append(_Trouble(method, nth, None, after))
+        self._troubles.hang(method, nth, after)
 
     # -- inside --------------------------------------------------------------------------------
 
@@ -156,23 +147,11 @@ class FakeJournal:
         self.calls.append(method)
         await asyncio.sleep(0)  # the real one gives way here too: let others interleave
         self.tap("before", method)
-        await self._misbehave(method, after=False)
+        await self._troubles.come(method, after=False)
         result = act()
         self.tap("after", method)
-        await self._misbehave(method, after=True)
+        await self._troubles.come(method, after=True)
         return result
-
-    async def _misbehave(self, method: str, *, after: bool) -> None:
-        due = None
-        for trouble in [t for t in self._troubles if t.method == method and t.after is after]:
-            trouble.countdown -= 1
-            due = trouble if trouble.countdown == 0 else due
-        if due is None:
-            return
-        self._troubles.remove(due)
-        if due.error is not None:
-            raise due.error
-        await asyncio.Event().wait()
 
 
 def _apply(kept: _Contents, change: Change) -> _Contents:

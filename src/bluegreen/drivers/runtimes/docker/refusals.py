@@ -35,6 +35,14 @@ INVALID_NAME = Rule(
     "Write it as `repository:tag`, in lower case.",
 )
 
+DISK_FULL = Rule(
+    r"no space left on device",
+    Temporary,
+    "disk_full",
+    "the disk of the Docker Engine is full",
+    "Free space (`docker system df`, `docker image prune`), then ask again.",
+)
+
 DAEMON_RULES = (
     INVALID_NAME,
     Rule(
@@ -73,13 +81,7 @@ DAEMON_RULES = (
         "its command {what!r} is not executable in the image (exit code 126)",
         "Make the file executable in the image (`chmod +x`), or call it through its interpreter.",
     ),
-    Rule(
-        r"no space left on device",
-        Temporary,
-        "disk_full",
-        "the disk of the Docker Engine is full",
-        "Free space (`docker system df`, `docker image prune`), then ask again.",
-    ),
+    DISK_FULL,
     Rule(
         r"non-overlapping IPv4 address pool|fully subnetted",
         Permanent,
@@ -168,13 +170,7 @@ PULL_RULES = (
         "it is not on this machine and its registry does not have it",
         "Check name and tag; build it here (`docker build -t NAME .`) or push it first.",
     ),
-    Rule(
-        r"no space left on device",
-        Temporary,
-        "disk_full",
-        "the disk of the Docker Engine is full",
-        "Free space (`docker system df`, `docker image prune`), then ask again.",
-    ),
+    DISK_FULL,
     Rule(
         r"dial tcp|no such host|timeout|connection refused|reset by peer|EOF|request canceled|x509|tls:"
         r"|HTTPS client|server misbehaving|name resolution|deadline exceeded|50[0234]|unreachable",
