@@ -7,6 +7,7 @@ The loop is the only one that acts on its service. People's commands reach it as
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 
 import structlog
@@ -21,6 +22,9 @@ from bluegreen.engine.runner import Runner
 from bluegreen.ports.clock import Clock
 
 RETRY = 1.0
+PATIENCE = 1.0
+"""Seconds a step may take before the service's upkeep goes on beside it."""
+
 FROZEN = 10.0
 """Seconds between looks after the program contradicted itself: traffic is left alone meanwhile."""
 
@@ -54,12 +58,14 @@ class ServiceLoop:
         self._keeper = keeper
         self._clock = clock
         self._wake = asyncio.Event()
+        self._stir = asyncio.Event()
         self._interrupt = asyncio.Event()
         self._requests: list[Request] = []
         self._draft: Draft | None = None
 
     def wake(self) -> None:
         self._wake.set()
+        self._stir.set()
 
     @property
     def rollout(self) -> Rollout | None:
@@ -111,13 +117,34 @@ class ServiceLoop:
         pauses: list[float | None] = []
         rollout = self._draft.rollout if self._draft else self._ledger.active.get(self.key)
         if rollout is not None:
-            pauses.append(await self._roll(self._draft or Draft(rollout)))
+            pauses.append(await self._roll_and_tend(self._draft or Draft(rollout)))
         else:
             self._refuse_requests()
-        record = self._ledger.services.get(self.key)
-        if record is not None:
-            pauses.append(await self._keeper.tend(record, self._ledger.active.get(self.key)))
+        pauses.append(await self._tend())
         return min((p for p in pauses if p is not None), default=None)
+
+    async def _tend(self) -> float | None:
+        record = self._ledger.services.get(self.key)
+        if record is None:
+            return None
+        return await self._keeper.tend(record, self._ledger.active.get(self.key))
+
+    async def _roll_and_tend(self, draft: Draft) -> float | None:
+        """Roll; while a step takes long (a pull, a stop with its grace), tend the colors it leaves alone."""
+        rolling = asyncio.ensure_future(self._roll(draft))
+        rolling.add_done_callback(lambda _: self._stir.set())
+        try:
+            await asyncio.wait({rolling}, timeout=PATIENCE)
+            while not rolling.done():
+                self._stir.clear()
+                with contextlib.suppress(BluegreenError, TimeoutError):  # met again at the next look
+                    await self._tend()
+                await self._stir.wait()
+            return await rolling
+        finally:
+            if not rolling.done():
+                rolling.cancel()
+                await asyncio.wait({rolling})
 
     async def _roll(self, draft: Draft) -> float | None:
         try:

@@ -96,6 +96,31 @@ def test_a_runtime_that_hangs_delays_a_deploy_and_touches_no_traffic() -> None:
     play(story)
 
 
+def test_the_live_color_is_looked_after_while_an_image_takes_long() -> None:
+    """One of two live instances disappears during a pull of minutes; it is back long before its end."""
+
+    async def story(world: World, engine: Engine) -> None:
+        world.runtime.hang("prepare")
+        rollout = await deploy(engine)
+        await asyncio.sleep(5)
+        before = world.runtime.instances["shop-web-r1-1"].incarnation
+        world.runtime.vanish("shop-web-r1-1")
+
+        def is_back() -> bool:
+            found = {i.name: i.incarnation for i in engine.inventory.instances(("shop", "web"))}
+            serving = {server.name for server in engine.switchboard.servers(BLUE)}
+            return found.get("shop-web-r1-1", before) != before and len(serving) == 2
+
+        await until(is_back)
+        known = engine.active(("shop", "web"))
+        assert known is not None
+        assert known.phase is Phase.PREPARING
+        await releases.abort(engine, rollout.id)
+        assert (await finished(world, rollout)).phase is Phase.ABORTED
+
+    play(story, managed(replicas=2))
+
+
 def test_a_deploy_into_a_silent_runtime_is_recorded_and_the_silence_told() -> None:
     async def story(world: World, engine: Engine) -> None:
         await asyncio.sleep(1)  # what was seen at the start is no longer fresh
