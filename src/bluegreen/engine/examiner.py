@@ -19,6 +19,10 @@ from bluegreen.ports.prober import Prober
 
 Wake = Callable[[ServiceKey], None]
 
+EACH = 0.002
+"""Seconds between two probes for each instance that is watched at the same time: however many start at
+once, there are no more than 500 probes a second, and the loops have time for what follows from them."""
+
 
 @dataclass(slots=True)
 class _Watch:
@@ -39,6 +43,7 @@ class Examiner:
         self._wake = wake
         self._group = group
         self._watches: dict[str, _Watch] = {}
+        self._watched = 0
 
     def health(self, instance: Instance) -> Health:
         """Return the verdict on this incarnation; a new incarnation starts from nothing."""
@@ -97,15 +102,22 @@ class Examiner:
         assert instance.host is not None
         assert instance.port is not None
         port = watch.check.port or instance.port
+        self._watched += 1
+        try:
+            await self._probe(watch, instance.host, port)
+        finally:
+            self._watched -= 1
+
+    async def _probe(self, watch: _Watch, host: str, port: int) -> None:
         while True:
-            result = await self._prober.probe(instance.host, port, watch.check)
+            result = await self._prober.probe(host, port, watch.check)
             before = watch.health
-            watch.health = fold(before, result, watch.check, instance.started_at)
+            watch.health = fold(before, result, watch.check, watch.instance.started_at)
             watch.answered.set()
             if watch.health != before:
                 self._wake(watch.owner)
             watch.hurry.clear()
-            await self._clock.wait(watch.hurry, watch.every)
+            await self._clock.wait(watch.hurry, max(watch.every, self._watched * EACH))
 
 
 def _identity(instance: Instance) -> tuple[str, str | None, int | None]:
