@@ -1,6 +1,7 @@
 """Other ways to switch, measured beside ours: HAProxy's bare ``set map`` and NGINX's reload.
 
-Used by :mod:`bench.rows.peers` and :mod:`bench.rows.switch`.
+Used by :mod:`bench.rows.peers` and :mod:`bench.rows.switch`. Each is a context manager that yields a
+:class:`Peer`: two instances of the sample application behind a proxy, version 1 live.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ import asyncio
 import os
 import signal
 import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.stage import application, free_port, haproxy, nginx, nginx_config
-from bench.switching import VERSIONS, Switching, switch_under_load
+from bench.switching import VERSIONS
 
 DEFAULTS = """defaults
   mode http
@@ -22,8 +26,17 @@ DEFAULTS = """defaults
 """
 
 
-def set_map(trials: int) -> Switching:
-    """Switch a hand-written HAProxy by one ``set map`` on its unix socket."""
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Where users come in, and how all of their requests are given to another version."""
+
+    url: str
+    switch: Callable[[str], Awaitable[None]]
+
+
+@contextmanager
+def set_map() -> Iterator[Peer]:
+    """Run a hand-written HAProxy that is switched by one ``set map`` on its unix socket."""
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as name,
         application("1") as one,
@@ -48,7 +61,7 @@ backend v2
             await command(control, f"set map {table} web v{version}")
 
         with haproxy(config, folder, port):
-            return asyncio.run(switch_under_load(f"http://127.0.0.1:{port}", switch, trials=trials))
+            yield Peer(f"http://127.0.0.1:{port}", switch)
 
 
 async def command(control: Path, text: str) -> str:
@@ -63,8 +76,9 @@ async def command(control: Path, text: str) -> str:
             await writer.wait_closed()
 
 
-def nginx_reload(trials: int) -> Switching:
-    """Switch an NGINX by rewriting its upstream and ``SIGHUP``, as its manual says."""
+@contextmanager
+def nginx_reload() -> Iterator[Peer]:
+    """Run an NGINX that is switched by rewriting its upstream and ``SIGHUP``, as its manual says."""
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as name,
         application("1") as one,
@@ -87,4 +101,4 @@ def nginx_reload(trials: int) -> Switching:
                 (folder / "nginx.conf").write_text(config(version))
                 process.send_signal(signal.SIGHUP)
 
-            return asyncio.run(switch_under_load(f"http://127.0.0.1:{port}", switch, trials=trials))
+            yield Peer(f"http://127.0.0.1:{port}", switch)

@@ -41,3 +41,9 @@ def spread(values: Sequence[float], unit: str, digits: int = 1) -> str:
     """Return ``median (lowest–highest) unit``."""
     middle, low, high = (f"{v:.{digits}f}" for v in (statistics.median(values), min(values), max(values)))
     return f"{middle} ({low}–{high}) {unit}"
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the nearest-rank percentile, ``share`` of 0–100."""
+    ordered = sorted(values)
+    return ordered[max(0, -int(-len(ordered) * share // 100) - 1)]

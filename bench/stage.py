@@ -54,11 +54,17 @@ def need(program: str) -> str:
 
 
 @contextmanager
-def running(argv: Sequence[str], port: int, *, cpus: str = "") -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    argv: Sequence[str], port: int, *, cpus: str = "", verbose: bool = True
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program until the block ends; enter the block when it listens on ``port``."""
     pinned = [need("taskset"), "-c", cpus, *argv] if cpus else list(argv)
     process = subprocess.Popen(
-        pinned, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+        pinned,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=None if verbose else subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         await_true(lambda: process.poll() is not None or listens(port), Path(argv[0]).name)
@@ -94,7 +100,8 @@ def haproxy(config: str, folder: Path, port: int, *, cpus: str = "") -> Iterator
     """Run HAProxy in the foreground with ``config``, which listens on ``port``."""
     path = folder / "haproxy.cfg"
     path.write_text(config)
-    with running([haproxy_binary(), "-db", "-f", str(path)], port, cpus=cpus) as process:
+    argv = [haproxy_binary(), "-db", "-f", str(path)]
+    with running(argv, port, cpus=cpus, verbose=False) as process:  # it tells of every server that comes
         yield process
 
 

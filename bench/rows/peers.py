@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import statistics
 
 from bench.peers import nginx_reload, set_map
 from bench.row import Row, spread
+from bench.switching import switch_under_load
+from bluegreen.load import Plan
 
 _TRIALS = 10
 
 
 def measure() -> Row:
-    haproxy, nginx = set_map(_TRIALS), nginx_reload(_TRIALS)
+    with set_map() as peer:
+        haproxy = asyncio.run(switch_under_load(Plan(url=peer.url), peer.switch, trials=_TRIALS))
+    with nginx_reload() as peer:
+        nginx = asyncio.run(switch_under_load(Plan(url=peer.url), peer.switch, trials=_TRIALS))
     return Row(
         name="bare HAProxy `set map` against NGINX reload: command to first answer of the new version",
         ours=spread(haproxy.first_new, "ms"),

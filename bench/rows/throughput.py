@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import statistics
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import psutil
+
 from bench.peers import DEFAULTS
-from bench.row import NotMeasured, Row, spread
-from bench.stage import free_port, haproxy, nginx, nginx_config
+from bench.row import Row, spread
+from bench.stage import await_true, free_port, haproxy, listens, nginx, nginx_config
 from bench.throughput import LOAD_CPU, PROXY_CPU, Proxy, alternate, differs
+from bluegreen.domain.naming import Color, pool_id, route_id
+from bluegreen.domain.routing import Listener, Pool, Route, Routing, Server
+from bluegreen.drivers.balancers.haproxy import Options, open_balancer
 
 _ROUNDS = 10
 _SECONDS = 2
@@ -70,5 +77,38 @@ backend web
 @contextmanager
 def ours_before(backend: int) -> Iterator[Proxy]:
     """Run HAProxy as bluegreen's driver sets it up, with one route to a pool with ``backend``."""
-    raise NotMeasured("the HAProxy driver cannot be started yet")
-    yield Proxy(0, 0)
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        port, options = free_port(), Options(state_dir=Path(name))
+        pool, route = pool_id("shop", "web", Color.BLUE), route_id("shop", "web")
+        routing = Routing(
+            listeners={port: Listener(port=port, address="127.0.0.1")},
+            routes={route: Route(id=route, port=port, weights={pool: 100})},
+            pools={pool: Pool(id=pool, servers=(Server(name="s", host="127.0.0.1", port=backend),))},
+        )
+        own = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {int(PROXY_CPU)})  # inherited, as HAProxy counts its threads by it
+        try:
+            asyncio.run(_apply(options, routing))
+        finally:
+            os.sched_setaffinity(0, own)
+        try:
+            await_true(lambda: listens(port), "our HAProxy")
+            yield Proxy(port, _worker(name))
+        finally:
+            asyncio.run(_stop(options))
+
+
+async def _apply(options: Options, routing: Routing) -> None:
+    async with open_balancer(options) as balancer:
+        await balancer.apply(routing)
+
+
+async def _stop(options: Options) -> None:
+    async with open_balancer(options) as balancer:
+        await balancer.stop()
+
+
+def _worker(folder: str) -> int:
+    """Return the process that serves requests: HAProxy's master is its parent."""
+    ours = {p.pid: p for p in psutil.process_iter(["cmdline"]) if folder in " ".join(p.info["cmdline"] or ())}
+    return next(pid for pid, process in ours.items() if process.ppid() in ours)
