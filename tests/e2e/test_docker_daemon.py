@@ -17,6 +17,8 @@ from tests.support.docker_engine import DockerEngine
 from tests.support.house import APP, House, managed
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.docker
+
 TAGS = ("0.0.1", "0.0.2")
 
 

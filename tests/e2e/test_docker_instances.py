@@ -12,6 +12,8 @@ from tests.support.docker_engine import DockerEngine
 from tests.support.house import House, managed
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.docker
+
 VICTIM = "shop-web-r1-1"
 
 

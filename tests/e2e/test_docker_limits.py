@@ -15,6 +15,8 @@ from tests.e2e.test_no_request_fails import unharmed
 from tests.support.docker_engine import DockerEngine
 from tests.support.house import House
 
+pytestmark = pytest.mark.docker
+
 DOCKER_CLOUD = """
 lb:
   image: 'dockercloud/haproxy'

@@ -9,10 +9,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from bluegreen.load import Edge
 from tests.e2e.test_no_request_fails import unharmed
 from tests.support.docker_engine import DockerEngine
 from tests.support.house import House
+
+pytestmark = pytest.mark.docker
 
 STACK = Path(__file__).parents[2] / "examples" / "01-devops-challenge" / "stack.yml"
 OURS = ("--filter", "label=bluegreen.stack=mission")

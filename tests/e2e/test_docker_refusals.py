@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from bluegreen.domain.policy import RolloutPolicy
 from bluegreen.load import LoadProcess
 from tests.e2e.test_no_request_fails import unharmed
@@ -17,6 +19,8 @@ from tests.support.docker_engine import DockerEngine, free_port
 from tests.support.house import APP, House, managed
 from tests.support.image_registry import serving
 from tests.support.waiting import until
+
+pytestmark = pytest.mark.docker
 
 
 @asynccontextmanager

@@ -54,6 +54,9 @@ class House:
         try:
             await house.start()
             yield house
+        except BaseException:
+            print(house.log()[-5000:])  # pytest shows it beside the failure
+            raise
         finally:
             await house.close()
 
