@@ -24,10 +24,20 @@ def stocked(docker_engine: DockerEngine) -> DockerEngine:
     return docker_engine
 
 
+@pytest.fixture
+def build_on(request: pytest.FixtureRequest) -> Callable[[str], Build]:
+    """Return what builds a house on the runtime it is given; an Engine is started only for Docker."""
+
+    def choose(runtime: str) -> Build:
+        if runtime == "process":
+            return House.standing
+        engine: DockerEngine = request.getfixturevalue("stocked")
+        return lambda: House.standing("docker", engine.url)
+
+    return choose
+
+
 @pytest.fixture(params=["process", "docker"])
-def build(request: pytest.FixtureRequest) -> Build:
+def build(request: pytest.FixtureRequest, build_on: Callable[[str], Build]) -> Build:
     """Return what builds a house on the runtime of the test's parameter."""
-    if request.param == "process":
-        return House.standing
-    engine: DockerEngine = request.getfixturevalue("stocked")
-    return lambda: House.standing("docker", engine.url)
+    return build_on(request.param)

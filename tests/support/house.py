@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -275,17 +276,15 @@ class Refused(Exception):
 def sample(name: str, tag: str, *arguments: str, **fields: Any) -> ServiceSpec:
     """Return a service that runs the sample application, in a container or as a process."""
     command = ("{python}", "-m", "bluegreen.sample.app", "--version", "{tag}", "--port", "{port}")
-    return ServiceSpec(
-        **{
-            "name": name,
-            "image": f"{APP}:{tag}",
-            "process": ProcessSpec(command=(*command, *arguments)),
-            "check": CHECK,
-            "restart": RestartPolicy.ALWAYS,
-            "rollout": RolloutPolicy(start_deadline=20.0, bake=60.0, drain=10.0),
-        }
-        | fields
+    spec = ServiceSpec(
+        name=name,
+        image=f"{APP}:{tag}",
+        process=ProcessSpec(command=(*command, *arguments)),
+        check=CHECK,
+        restart=RestartPolicy.ALWAYS,
+        rollout=RolloutPolicy(start_deadline=20.0, bake=60.0, drain=10.0),
     )
+    return replace(spec, **fields)
 
 
 def two_colors(port: int) -> StackSpec:
