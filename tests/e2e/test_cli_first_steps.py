@@ -57,7 +57,7 @@ def test_green_blue_green_from_nothing_and_nothing_is_left() -> None:
             assert "To redeploy execute: $ docker-cloud service redeploy lbx" in linked.err
             assert "Running (*)" in docker_cloud(house, "service", "ps").out
             moved = docker_cloud(house, "service", "redeploy", "lbx")
-            assert (moved.code, moved.out) == (0, "webx-blue: webx-blue has all the traffic\n")
+            assert (moved.code, moved.out) == (0, "webx-blue has all the traffic\n")
             assert await house.version() == "0.0.2"
 
             back = await house.cli("rollback", "lbx")

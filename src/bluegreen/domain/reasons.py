@@ -101,6 +101,14 @@ def went_bad(pool: PoolView, now: float) -> Reason:
     )
 
 
+def recorded_too_late() -> Reason:
+    return Reason(
+        code="recorded_too_late",
+        message="the journal took its beginning only after whoever asked was told that it had not begun",
+        hint="Ask again, now that the journal answers.",
+    )
+
+
 def deadline(rollout: Rollout, what: str, seconds: float) -> Reason:
     return Reason(
         code="deadline",

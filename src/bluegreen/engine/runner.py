@@ -63,6 +63,8 @@ class Runner:
         while not draft.rollout.final:
             if interrupt.is_set():
                 return 0.0  # a request waits: it comes before the next step
+            if draft.withdrawn and draft.rollout.phase in BEFORE_TRAFFIC:
+                self.record(draft, Happened.CANCELLED, reasons.recorded_too_late())
             facts = await self._look(draft)
             decision = await self._decide(draft, facts)
             await self._flush(draft)

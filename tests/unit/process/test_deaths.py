@@ -22,7 +22,7 @@ class TestDeath(ProcessHarness):
             async with watching(runtime) as events:
                 os.kill(pid_of(first), signal.SIGKILL)
                 await self.told(events, RuntimeEventKind.DIED, first.name)
-                assert [e.detail for e in events if e.kind is RuntimeEventKind.DIED] == ["137"]
+                assert [e.detail for e in events if e.kind is RuntimeEventKind.DIED] == ["exit code 137"]
                 second = await self.becomes(runtime, first.name, lambda i: i.reachable and i.restarts == 1)
             assert (second.exit_code, second.port) == (137, first.port)
 
