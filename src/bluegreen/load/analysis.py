@@ -29,6 +29,8 @@ from bluegreen.load.result import (
 )
 
 DURING_AT_LEAST = 0.5
+ON_THE_WAY = 0.1
+"""Seconds before the next switch within which a request sent and not yet answered may belong to that one."""
 MAX_BINS = 240
 
 
@@ -66,6 +68,8 @@ def switch(samples: Sequence[Sample], begin: float, end: float | None, since: fl
       one sent and answered by ``new``). Requests that overlap may be answered in either order, so an
       atomic switch may show the length of one request here;
     - ``stale`` = number of requests sent after that first receipt and answered by ``old``;
+    - neither counts requests that were on the way when the next switch began, sent less than 0.1 s before:
+      the balancer may have seen them after it, and ``old`` is often the version that comes next;
     - ``requests``/``failed``: those in flight at ``begin`` or sent;
     - before: received in [``since``, ``begin``); after: started after ``finish``; during: the others, where
       ``finish`` = the latest of ``end``, the first receipt and ``begin`` + 0.5 s, at most ``until``.
@@ -79,7 +83,7 @@ def switch(samples: Sequence[Sample], begin: float, end: float | None, since: fl
     first = min(new_answers, key=lambda s: s.end, default=None)
     finish = min(until, max(begin + DURING_AT_LEAST, end or begin, first.end if first else begin))
     in_flight = [s for s in samples[: bisect_left(samples, begin, key=_start)] if s.end >= begin]
-    mixed, stale = _mixed(right, old, first)
+    mixed, stale = _mixed([s for s in right if s.end < until or s.start < until - ON_THE_WAY], old, first)
     return Switch(
         name="",
         begin_ms=begin,
@@ -100,7 +104,7 @@ def switch(samples: Sequence[Sample], begin: float, end: float | None, since: fl
 def _mixed(right: Sequence[Sample], old: str, first: Sample | None) -> tuple[float, int]:
     if first is None:
         return 0.0, 0
-    first_start = min(s.start for s in right if s.version == first.version)
+    first_start = min((s.start for s in right if s.version == first.version), default=first.start)
     old_starts = [s.start for s in right if s.version == old]
     mixed = max(0.0, max(old_starts, default=first_start) - first_start)
     return round(mixed * 1e3, 3), sum(start > first.end for start in old_starts)

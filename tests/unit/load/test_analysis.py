@@ -67,6 +67,19 @@ def test_a_mixed_window_runs_from_the_first_new_start_to_the_last_old_start():
     assert (seen.mixed_ms, seen.stale) == (400.0, 2)
 
 
+def test_a_request_on_its_way_when_the_next_switch_begins_may_belong_to_that_one():
+    samples = [ok(102, "a"), ok(103.1, "b"), ok(103.499, "a"), ok(103.6, "a"), ok(104, "a")]
+    there, back = summary(samples, switched_at(103.0, 103.5)).switches
+    assert (there.new, there.mixed_ms, there.stale) == ("b", 0.0, 0)
+    assert (back.old, back.new, back.stale) == ("b", "a", 0)
+
+
+def test_a_request_that_was_sent_long_before_the_next_switch_is_not_excused():
+    samples = [ok(102, "a"), ok(103.1, "b"), ok(103.3, "a", 0.5), ok(103.6, "a"), ok(104, "a")]
+    there, _ = summary(samples, switched_at(103.0, 103.5)).switches
+    assert there.stale == 1
+
+
 def test_overlapping_requests_are_mixed_by_a_little_but_never_stale():
     samples = [ok(102, "old"), ok(103.000, "new", 0.010), ok(103.004, "old", 0.010)]
     (seen,) = summary(samples, switched_at(103.0)).switches
