@@ -36,8 +36,12 @@ from bluegreen.drivers.runtimes.docker.sightings import Sightings
 
 Json = Mapping[str, Any]
 
-ATTEMPTS = 4
+ATTEMPTS = 8
 """How often a start begins again when others create or remove the same things at the same moment."""
+
+FIRST_PAUSE = 0.02
+"""Seconds before the second attempt, doubled for each further one: a name is taken a moment before the
+container behind it can be seen."""
 
 INSPECTIONS = 16
 """How many containers are inspected at the same time."""
@@ -64,9 +68,10 @@ class DockerRuntime(DockerConsole):
         """See the port. Errors: ``name_taken``, ``port_taken``, ``start_failed``, ``image_missing``,
         ``limit_not_applied``, ``network_pool_exhausted``, ``mount_refused``, ``disk_full``."""
         async with self._networks.needed(instance.stack):
-            for _ in range(ATTEMPTS):
+            for attempt in range(ATTEMPTS):
                 if await self._bring_up(instance):
                     return
+                await asyncio.sleep(FIRST_PAUSE * 2**attempt)
         raise Temporary(
             f"instance {instance.name}: it is created and removed by somebody else at the same time",
             code="start_contended",
