@@ -97,7 +97,8 @@ def _settings(options: PoolOptions) -> Iterator[str]:
 
 def _http_settings(options: PoolOptions) -> Iterator[str]:
     # A retry after the connection was made may repeat the request: never for those that change things.
-    yield "retry-on conn-failure empty-response"
+    # The last one is an answer cut short in its headers: it was never given to the client.
+    yield "retry-on conn-failure empty-response junk-response"
     yield f"http-request disable-l7-retry if {_NOT_IDEMPOTENT}"
     if options.force_ssl:
         yield "http-request redirect scheme https code 301 if !{ ssl_fc }"
