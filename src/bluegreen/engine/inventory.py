@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
 from bluegreen.domain.errors import BluegreenError, Temporary
-from bluegreen.domain.instance import Instance, RuntimeEvent, RuntimeEventKind
+from bluegreen.domain.instance import Instance, InstanceState, RuntimeEvent, RuntimeEventKind
 from bluegreen.engine.ledger import ServiceKey
 from bluegreen.ports.clock import Clock
 from bluegreen.ports.runtime import Runtime
@@ -103,5 +104,20 @@ class Inventory:
             self._on_event(None, event)
         else:
             key = (event.stack, event.service)
+            if event.kind is RuntimeEventKind.DIED and self._died(key, event):
+                self._on_event(key, event)
             await self.refresh(key)
             self._on_event(key, event)
+
+    def _died(self, key: ServiceKey, event: RuntimeEvent) -> bool:
+        """Take an instance for dead that died after the start we know; say whether there is one.
+
+        Docker answers no question about a container while it clears up after it, and its users should not
+        wait for that. Whether it comes back is left open; the look that follows says it.
+        """
+        group = self._instances.get(key, ())
+        dead = {i.name for i in group if i.name == event.instance and i.running and i.started_at < event.at}
+        self._instances[key] = tuple(
+            replace(i, state=InstanceState.RESTARTING) if i.name in dead else i for i in group
+        )
+        return bool(dead)
