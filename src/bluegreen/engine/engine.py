@@ -217,12 +217,12 @@ class Engine:
         if key in self._loops:
             self._loops[key].wake()
 
-    def _on_runtime(self, key: ServiceKey | None, event: RuntimeEvent) -> None:
+    def _on_runtime(self, key: ServiceKey | None, event: RuntimeEvent | None) -> None:
         for loop in self._loops.values() if key is None else ():
             loop.wake()
         if key is not None:
             self.wake(key)
-            if event.kind in _TOLD and key in self.ledger.services:
+            if event is not None and event.kind in _TOLD and key in self.ledger.services:
                 self._group.create_task(self._tell(event))
 
     async def _tell(self, event: RuntimeEvent) -> None:

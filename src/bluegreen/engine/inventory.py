@@ -24,11 +24,12 @@ RESYNC_PAUSE = 1.0
 
 log = structlog.get_logger()
 
-Listener = Callable[[ServiceKey | None, RuntimeEvent], None]
+Listener = Callable[[ServiceKey | None, RuntimeEvent | None], None]
 
 
 class Inventory:
-    """``on_event`` is called with the service whose instances were looked at again (``None``: all)."""
+    """``on_event`` is called with the service of which something new is known (``None``: all), and once
+    with the event that brought it."""
 
     def __init__(self, runtime: Runtime, clock: Clock, on_event: Listener) -> None:
         self._runtime = runtime
@@ -105,7 +106,7 @@ class Inventory:
         else:
             key = (event.stack, event.service)
             if event.kind is RuntimeEventKind.DIED and self._died(key, event):
-                self._on_event(key, event)
+                self._on_event(key, None)
             await self.refresh(key)
             self._on_event(key, event)
 
