@@ -49,7 +49,8 @@ def measure() -> Row:
         "longer gives it new requests, asked about every 2 ms",
         note="While the balancer was told only after the Engine had cleared up, two runs of this row lost "
         "one slow GET each (502). That could not be provoked in some 100 kills outside of it, its cause is "
-        f"not known, and it may not be gone. A POST is never sent twice, so one in flight at a kill is lost: {posts} of "
+        "not known, and it may not be gone. A POST is never sent twice, so one in flight at a kill is "
+        f"lost: {posts} of "
         f"{sum(r.classes['post'].requests for r in results):,}. {_failures(results)}",
     )
 
