@@ -40,8 +40,8 @@ def measure() -> Row:
         ratio=ratio,
         bar=f"≤ {_BAR:g} ×",
         ok=ratio <= _BAR and result.failed == 0,
-        how=f"{_TRIALS} alternating deploys of the same images on the same engine, each until no request "
-        "is left on the old color; probes every 50 ms and 50 requests/s on both sides",
+        how=f"{_TRIALS} alternating deploys of the same images on the same engine, each until no request is "
+        "left on the old color; probes every 50 ms and 50 requests/s on both sides",
         note=f"{result.failed} of {result.requests:,} requests failed. "
         "Retiring the old container is not timed. " + _WHERE,
     )
