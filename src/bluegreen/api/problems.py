@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
 from bluegreen.domain.errors import BluegreenError, Bug, OutcomeUnknown, Permanent, Temporary, UserError
+
+log = structlog.get_logger()
 
 _STATUS: dict[type[BluegreenError], int] = {
     UserError: 400,
@@ -23,6 +26,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BluegreenError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(ValidationError, _invalid)
+    app.add_exception_handler(Exception, _unexpected)
 
 
 async def _known(_: Request, error: Exception) -> JSONResponse:
@@ -40,6 +44,18 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
         hint="The API is described at /docs and /openapi.json.",
     )
     return JSONResponse(document(refused), 422, media_type="application/problem+json")
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    """Our own fault: the log gets the traceback, the client a problem that says so."""
+    log.error("api.fault", path=request.url.path, exc_info=error)
+    fault = Bug(
+        "the controller failed on this request",
+        code="controller_fault",
+        evidence=(("fault", type(error).__name__),),
+        hint="Traffic was left as it is. Please report this with the end of the controller's log.",
+    )
+    return JSONResponse(document(fault), 500, media_type="application/problem+json")
 
 
 def status(error: BluegreenError) -> int:
