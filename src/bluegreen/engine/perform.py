@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
+from bluegreen.domain.decide import PREPARE_DEADLINE
 from bluegreen.domain.errors import BluegreenError, OutcomeUnknown
 from bluegreen.domain.instance import InstanceSpec
 from bluegreen.domain.naming import Color, PoolId, color_of, service_of
@@ -26,7 +27,6 @@ from bluegreen.engine.switchboard import Switchboard
 from bluegreen.ports.clock import Clock
 from bluegreen.ports.runtime import Runtime
 
-PREPARE_DEADLINE = 900.0
 START_DEADLINE = 60.0
 STOP_MARGIN = 20.0
 """Seconds a stop may take beyond the instance's own grace."""
