@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from bluegreen.domain.instance import InstanceState
 from bluegreen.domain.spec import RestartPolicy
 from bluegreen.drivers.runtimes.process import ProcessRuntime
 from bluegreen.drivers.runtimes.process.ports import choose_port
+from bluegreen.drivers.runtimes.process.store import Record, Store
 from bluegreen.ports.runtime import Runtime
 from tests.support.process_harness import ProcessHarness, pid_of
 
@@ -153,3 +155,31 @@ class TestRefusals(ProcessHarness):
             assert str(program) in line
 
         self.run(scenario)
+
+
+class TestLettingGo(ProcessHarness):
+    def test_a_write_under_way_ends_before_the_next_controller_may_write(self, tmp_path: Path) -> None:
+        """The thread of a write outlives the task that waited for it, and the two would share a draft."""
+        record = Record(spec=self.instance())
+        # A draft that is a pipe holds the write up for as long as nobody reads it.
+        pipe = (tmp_path / record.spec.name).with_suffix(".tmp")
+        os.mkfifo(pipe)
+        store = Store(tmp_path)
+        with ThreadPoolExecutor() as threads:
+            writing = threads.submit(store.save, record)
+            reader = os.open(pipe, os.O_RDONLY)
+            closing = threads.submit(store.close)
+            assert not closing.done() or writing.done()
+            os.close(reader)
+            with pytest.raises(Permanent):  # a pipe cannot be made durable
+                writing.result(timeout=10)
+            closing.result(timeout=10)
+
+    def test_nothing_is_written_after_it(self, tmp_path: Path) -> None:
+        store = Store(tmp_path)
+        record = Record(spec=self.instance())
+        store.save(record)
+        store.close()
+        store.save(replace(record, restarts=7))
+        store.delete(record.spec.name)
+        assert Store(tmp_path).load() == [record]

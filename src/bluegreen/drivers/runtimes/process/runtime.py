@@ -55,6 +55,7 @@ class ProcessRuntime:
         """Let go of every instance; all of them go on running."""
         for keeper in self._keepers.values():
             await keeper.close()
+        await asyncio.to_thread(self._house.store.close)
         self._house.logs.close()
 
     async def prepare(self, stack: str, spec: ServiceSpec) -> Prepared:

@@ -44,11 +44,21 @@ _CODEC = TypeAdapter(Record)
 
 
 class Store:
-    """The records of one state folder. Its methods block: call them in a thread."""
+    """The records of one state folder. Its methods block: call them in a thread.
+
+    A thread outlives the task that waits for it: after :meth:`close` nothing is written any more, so
+    that a controller which has let go never writes into the files of the next one.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = threading.Lock()
+        self._closed = False
+
+    def close(self) -> None:
+        """Wait for the write under way; whoever writes later has let go of its instance already."""
+        with self._lock:
+            self._closed = True
 
     def load(self) -> list[Record]:
         """Return all records. Raises ``Permanent`` (``state_corrupt``) rather than leave one out."""
@@ -61,6 +71,8 @@ class Store:
         path = self._path(record.spec.name)
         draft = path.with_suffix(".tmp")
         with self._lock, _translated(path):
+            if self._closed:
+                return
             try:
                 with draft.open("wb") as file:
                     file.write(_CODEC.dump_json(record))
@@ -74,9 +86,10 @@ class Store:
                 raise
 
     def delete(self, name: str) -> None:
-        with _translated(self._path(name)):
-            self._path(name).unlink(missing_ok=True)
-            self._sync_folder()
+        with self._lock, _translated(self._path(name)):
+            if not self._closed:
+                self._path(name).unlink(missing_ok=True)
+                self._sync_folder()
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.json"
