@@ -1,14 +1,21 @@
-"""What "healthy" means for one service: the vocabulary shared by our probe and the balancer's check."""
+"""What "healthy" means for one service: one vocabulary for every kind of check.
+
+The balancer's check, our own probe and the local agent ask the same question in the same words; what
+differs is what follows from the answer: *readiness* (in or out of rotation) or *liveness* (restart).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
 class CheckKind(StrEnum):
+    """``EXEC`` runs a command inside the instance; 0 is well. The balancer cannot ask that one."""
+
     HTTP = "http"
     TCP = "tcp"
+    EXEC = "exec"
     NONE = "none"
 
 
@@ -16,10 +23,13 @@ class CheckKind(StrEnum):
 class HealthCheck:
     """How to ask an instance whether it is well.
 
-    Times are seconds. ``expect`` is an inclusive range of HTTP statuses. ``rise`` successes in a
-    row make an instance healthy, ``fall`` failures in a row make it sick. Failures within
-    ``start_period`` of an instance's start do not count against it. ``port`` of ``None`` means the
-    port that carries the traffic.
+    Times are seconds. ``timeout`` bounds the whole check, ``connect_timeout`` (``None``: as long as the
+    whole) its connection. ``expect`` holds inclusive ranges of HTTP statuses, ``body`` a text that the
+    beginning of the answer must contain (``None``: any). ``rise`` successes in a row make an instance
+    healthy, ``fall`` failures in a row make it sick. Failures within ``start_period`` of an instance's
+    start do not count against it. ``port`` of ``None`` means the port that carries the traffic. ``tls``
+    speaks TLS without verifying the certificate: the question is whether it is well, not who it is.
+    ``command`` is the argv of an ``EXEC`` check.
     """
 
     kind: CheckKind = CheckKind.HTTP
@@ -27,14 +37,41 @@ class HealthCheck:
     path: str = "/"
     host: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
-    expect: tuple[int, int] = (200, 399)
+    expect: tuple[tuple[int, int], ...] = ((200, 399),)
+    body: str | None = None
+    tls: bool = False
+    command: tuple[str, ...] = ()
     port: int | None = None
     interval: float = 2.0
     timeout: float = 2.0
+    connect_timeout: float | None = None
     rise: int = 1
     fall: int = 2
     start_period: float = 0.0
 
+    def accepts(self, status: int) -> bool:
+        return any(lowest <= status <= highest for lowest, highest in self.expect)
+
 
 TCP_CHECK = HealthCheck(kind=CheckKind.TCP)
 """The default where nothing was said: the port accepts a connection."""
+
+ANY_ANSWER = ((100, 599),)
+
+
+def signs_of_life(check: HealthCheck) -> HealthCheck:
+    """Return the question "does it answer at all?", asked as ``check`` asks, but with more patience.
+
+    An application that answers 503 is alive and says that it is not ready: restarting it heals nothing.
+    The times are those of the mission's original agent: every 10 s, connected and answered within 3 s.
+    """
+    return replace(
+        check,
+        expect=ANY_ANSWER,
+        body=None,
+        interval=10.0,
+        timeout=max(3.0, check.timeout),
+        connect_timeout=None,
+        rise=1,
+        fall=3,
+    )

@@ -70,6 +70,7 @@ def _routes(stack: StackSpec, before: Routing) -> Iterable[Route]:
             host=spec.host,
             path=spec.path,
             priority=spec.priority,
+            maintenance=spec.maintenance,
             weights=known.weights if known is not None else {},
         )
 

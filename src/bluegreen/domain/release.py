@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bluegreen.domain.instance import InstanceSpec
 from bluegreen.domain.naming import Color, instance_name
+from bluegreen.domain.override import Override
 from bluegreen.domain.spec import ServiceSpec
 
 
@@ -30,8 +31,9 @@ class ServiceRecord:
     to run there; a color that is absent is to be empty.
 
     ``promoted`` lists the release numbers that had the traffic, newest last: the way back.
-    ``stopped`` is a person's wish that nothing of it runs. ``drained`` names instances that a
-    person took out of rotation, with the reason.
+    ``stopped`` is a person's wish that nothing of it runs. ``overrides`` holds what a person said of
+    single instances, by name. ``recycled`` are the times (UNIX seconds) at which the agent restarted an
+    instance, oldest first, as far back as its budget reaches.
     """
 
     stack: str
@@ -40,7 +42,8 @@ class ServiceRecord:
     releases: Mapping[Color, int] = field(default_factory=dict)
     promoted: tuple[int, ...] = ()
     stopped: bool = False
-    drained: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, Override] = field(default_factory=dict)
+    recycled: tuple[float, ...] = ()
     generation: int = 0
 
 

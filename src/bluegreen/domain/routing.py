@@ -31,22 +31,31 @@ class Admin(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """One instance as the balancer knows it. ``host`` is an IP address."""
+    """One instance as the balancer knows it. ``host`` is an IP address.
+
+    ``forced_up`` keeps it in rotation whatever its check says: the balancer does not check it.
+    """
 
     name: str
     host: str
     port: int
     weight: int = 100
     admin: Admin = Admin.READY
+    forced_up: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolOptions:
     """How requests are spread over a pool. Times are seconds.
 
-    ``cookie`` is the name of a session cookie that pins a client to an instance. ``backup`` pools
-    and raw ``extra`` lines come from Docker Cloud's ``FAILOVER`` and ``EXTRA_SETTINGS``; raw lines
-    are in the balancer's own language and checked by the balancer before use.
+    ``passive_errors`` failed answers in a row (5xx, or none at all) take an instance out until its check
+    passes again (``None``: users' answers are not watched). ``keep_last_good`` goes on giving requests
+    to instances that run when the check fails on all of them at the same time: a check that asks a
+    shared database must not take the service down.
+
+    ``cookie`` is the name of a session cookie that pins a client to an instance. ``backup`` pools and
+    raw ``extra`` lines come from Docker Cloud's ``FAILOVER`` and ``EXTRA_SETTINGS``; raw lines are in the
+    balancer's own language and checked by the balancer before use.
     """
 
     balance: str = "roundrobin"
@@ -55,6 +64,8 @@ class PoolOptions:
     server_timeout: float = 50.0
     queue_timeout: float = 5.0
     retries: int = 3
+    passive_errors: int | None = 10
+    keep_last_good: bool = True
     cookie: str | None = None
     force_ssl: bool = False
     hsts_max_age: str | None = None
@@ -100,6 +111,21 @@ class Listener:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Maintenance:
+    """A route answers 503 with ``page`` (HTML) to everybody, by a person's wish.
+
+    ``health_path`` goes on answering 200, so that balancers in front keep this one. ``retry_after`` and
+    ``since`` are seconds and UNIX seconds. The route's weights are kept, and may change meanwhile.
+    """
+
+    why: str = ""
+    page: str = ""
+    health_path: str | None = None
+    retry_after: int = 60
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """What arrives at a listener for a host and path, and the share of each pool in it.
 
@@ -114,6 +140,7 @@ class Route:
     path: str | None = None
     weights: Mapping[PoolId, int] = field(default_factory=dict)
     priority: int = 0
+    maintenance: Maintenance | None = None
 
     @property
     def live(self) -> tuple[PoolId, ...]:
@@ -193,6 +220,21 @@ class PoolFacts:
     in_flight: int = 0
     requests: int = 0
     errors: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalancerEvent:
+    """The balancer's check changed its mind about a server. A reason to look, never a fact in itself.
+
+    ``server`` is the name in :class:`Server`; both are empty when events may have been lost. ``why`` is in
+    the balancer's own words. ``at`` is UNIX seconds.
+    """
+
+    pool: PoolId | None = None
+    server: str = ""
+    health: ServerHealth = ServerHealth.UNCHECKED
+    why: str = ""
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

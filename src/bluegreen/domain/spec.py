@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from enum import StrEnum
+from typing import Any
 
+from bluegreen.domain.agent import Agent
 from bluegreen.domain.check import TCP_CHECK, HealthCheck
 from bluegreen.domain.policy import RolloutPolicy
 
@@ -111,12 +113,28 @@ class ContainerOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerHealth:
+    """Docker's own HEALTHCHECK, run by the Engine inside the container. Times are seconds.
+
+    ``test`` is as Docker has it: ``("CMD", argv…)``, ``("CMD-SHELL", line)``, or ``("NONE",)``, which
+    switches the image's own off. A time of ``None`` is Docker's default.
+    """
+
+    test: tuple[str, ...]
+    interval: float | None = None
+    timeout: float | None = None
+    retries: int | None = None
+    start_period: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSpec:
     """One service of a stack: what to run, how many, how to check it, how to release it.
 
-    ``replicas``, ``depends_on`` and ``rollout`` say how it is operated and are not part of the
-    configuration hash; everything else is. ``port`` is the one that carries routed traffic
-    (``None``: the first of ``expose``, else the only port the image exposes).
+    ``replicas``, ``depends_on``, ``rollout``, ``agent`` and ``pre_stop`` say how it is operated and are
+    not part of the configuration hash; everything else is. ``health`` is the container's own check.
+    ``pre_stop`` is a command run inside an instance before its stop signal. ``port`` is the one that
+    carries routed traffic (``None``: the first of ``expose``, else the only port the image exposes).
     """
 
     name: str
@@ -135,6 +153,9 @@ class ServiceSpec:
     limits: Limits = Limits()
     container: ContainerOptions = ContainerOptions()
     check: HealthCheck = TCP_CHECK
+    agent: Agent = Agent()
+    health: ContainerHealth | None = None
+    pre_stop: tuple[str, ...] = ()
     stop_signal: str = "TERM"
     stop_grace: float = 10.0
     replicas: int = 1
@@ -142,18 +163,31 @@ class ServiceSpec:
     rollout: RolloutPolicy = RolloutPolicy()
 
 
-_OPERATED = frozenset({"replicas", "depends_on", "rollout"})
+_OPERATED = frozenset({"replicas", "depends_on", "rollout", "agent", "pre_stop"})
 
 
 def config_hash(spec: ServiceSpec, image_digest: str = "") -> str:
     """Return 16 hex digits that change exactly when a new release is needed to apply ``spec``."""
-    config = {key: _plain(value) for key, value in asdict(spec).items() if key not in _OPERATED}
+    config = {key: _plain(value) for key, value in _said(spec).items() if key not in _OPERATED}
     canonical = json.dumps([config, image_digest], sort_keys=True, default=str)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
+def _said(value: Any) -> dict[str, object]:
+    """Return the fields that differ from their defaults, so that a field added later changes no hash."""
+    said: dict[str, object] = {}
+    for part in fields(value):
+        own = getattr(value, part.name)
+        default = part.default_factory() if part.default_factory is not MISSING else part.default
+        if own != default:
+            said[part.name] = _said(own) if is_dataclass(own) else own
+    return said
+
+
 def _plain(value: object) -> object:
     """Return ``value`` as it looks after a trip through the journal: 2 and 2.0 are one number."""
+    if is_dataclass(value):
+        return _plain(_said(value))
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bluegreen.domain.check import HealthCheck
 from bluegreen.domain.naming import color_sibling
-from bluegreen.domain.routing import Globals, Listener, PoolOptions
+from bluegreen.domain.routing import Globals, Listener, Maintenance, PoolOptions
 from bluegreen.domain.spec import Link, ServiceSpec
 
 
@@ -17,7 +17,8 @@ class RouteSpec:
 
     ``target`` is the service that has the traffic when the stack comes up for the first time;
     afterwards the live one is decided by rollouts and read back from the balancer. Every service
-    in ``candidates`` may become the target of a switch. ``port`` names a listener.
+    in ``candidates`` may become the target of a switch. ``port`` names a listener. ``maintenance`` is a
+    person's wish of the moment, not part of any file.
     """
 
     name: str
@@ -28,6 +29,7 @@ class RouteSpec:
     host: str | None = None
     path: str | None = None
     priority: int = 0
+    maintenance: Maintenance | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

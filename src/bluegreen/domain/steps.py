@@ -43,7 +43,14 @@ class StopPool:
     pool: PoolId
 
 
-Step = Prepare | StartPool | Admit | SetWeights | StopPool
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """No connection is open to ``pool`` any more, whether its request had ended or not."""
+
+    pool: PoolId
+
+
+Step = Prepare | StartPool | Admit | SetWeights | StopPool | Cut
 
 
 def describe(step: Step) -> str:
@@ -58,5 +65,7 @@ def describe(step: Step) -> str:
         case SetWeights(routes, weights):
             shares = ", ".join(f"{pool} {share} %" for pool, share in weights.items()) or "nothing"
             return f"give {', '.join(routes)} to {shares}"
+        case Cut(pool):
+            return f"close the connections that are still open to {pool}"
         case StopPool(pool):
             return f"stop the instances of {pool}"

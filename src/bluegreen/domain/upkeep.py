@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from bluegreen.domain.facts import PoolView
 from bluegreen.domain.instance import Instance, InstanceState
 from bluegreen.domain.naming import Color, color_of
+from bluegreen.domain.override import Force, Override
 from bluegreen.domain.release import ServiceRecord
 from bluegreen.domain.rollout import Rollout
 from bluegreen.domain.routing import Admin, Server
@@ -90,7 +91,7 @@ def abandoned(record: ServiceRecord, rollout: Rollout | None) -> frozenset[Color
 
 
 def members(
-    current: Iterable[Server], view: PoolView, drained: Mapping[str, str], now: float
+    current: Iterable[Server], view: PoolView, overrides: Mapping[str, Override], now: float
 ) -> tuple[Server, ...]:
     """Return the servers a pool is to have.
 
@@ -106,6 +107,8 @@ def members(
             continue
         known = (instance.name, instance.host, instance.port) in before
         if known or facts.well(view.check, now):
-            admin = Admin.DRAIN if instance.name in drained else Admin.READY
+            override = overrides.get(instance.name)
+            out = override is not None and override.force is Force.OUT
+            admin = Admin.DRAIN if out else Admin.READY
             servers.append(Server(name=instance.name, host=instance.host, port=instance.port, admin=admin))
     return tuple(servers)

@@ -84,7 +84,8 @@ class Keeper:
             staying = tuple(i for i in view.instances if i.instance.name not in leaving)
             kept = replace(view, instances=staying)
             known = self._switchboard.servers(pool)
-            await self._switchboard.set_servers(pool, members(known, kept, record.drained, self._clock.now()))
+            servers = members(known, kept, record.overrides, self._clock.now())
+            await self._switchboard.set_servers(pool, servers)
             if self._probe_newcomers(record, rollout, kept, pool):
                 pause = PROBE_EVERY
         return pause

@@ -116,7 +116,7 @@ class Performer:
         own = pool == rollout.target
         view = self._observer.target(rollout) if own else self._observer.view(rollout.stack, pool)
         record = self._ledger.services[(rollout.stack, service_of(pool))]
-        servers = members(self._switchboard.servers(pool), view, record.drained, self._clock.now())
+        servers = members(self._switchboard.servers(pool), view, record.overrides, self._clock.now())
         await self._switchboard.set_servers(pool, servers)
 
     def _spec(self, rollout: Rollout) -> ServiceSpec:

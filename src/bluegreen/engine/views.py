@@ -261,8 +261,8 @@ def _rotation(
     health: str,
 ) -> tuple[str, str]:
     """Return whether the instance is in rotation, and why."""
-    if instance.name in record.drained:
-        return "out", record.drained[instance.name]
+    if instance.name in record.overrides:
+        return "out", record.overrides[instance.name].why
     if not instance.running:
         code = "" if instance.exit_code is None else f" (exit code {instance.exit_code})"
         return "out" if routed else "-", f"{instance.state}{code}"

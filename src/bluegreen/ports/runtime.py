@@ -67,3 +67,7 @@ class Console(Protocol):
     async def execute(self, name: str, command: Sequence[str]) -> tuple[int, str]:
         """Run a command inside the instance; return its exit code and its output."""
         ...
+
+    async def signal(self, name: str, signal: str) -> None:
+        """Send a signal (``TERM``) to the instance's main process. One that does not run is fine."""
+        ...

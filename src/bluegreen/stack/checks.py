@@ -41,7 +41,7 @@ def from_keys(keys: CheckKeys, report: Report) -> HealthCheck:
         path=keys.path,
         host=keys.host,
         headers=tuple((name, value or "") for name, value in keys.headers.items()),
-        expect=keys.expect,
+        expect=(keys.expect,),
         port=keys.port,
         interval=keys.interval,
         timeout=keys.timeout if keys.timeout is not None else keys.interval,

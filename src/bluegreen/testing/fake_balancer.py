@@ -9,13 +9,14 @@ not either applied or set by the test.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from types import MappingProxyType
 
 from bluegreen.domain.errors import BluegreenError, Permanent, Temporary, UserError
 from bluegreen.domain.naming import PoolId, RouteId
 from bluegreen.domain.routing import (
     Admin,
+    BalancerEvent,
     BalancerFacts,
     Pool,
     PoolFacts,
@@ -39,6 +40,7 @@ class FakeBalancer:
     ``calls`` the name of every method called; ``taken_ports`` the ports that somebody else has."""
 
     name = "fake"
+    checks = True
 
     def __init__(self, *, health: ServerHealth = ServerHealth.UP) -> None:
         self.routing = Routing()
@@ -53,6 +55,7 @@ class FakeBalancer:
         self._troubles = Troubles()
         self._died = asyncio.Event()
         self._turn = 0
+        self._events: asyncio.Queue[BalancerEvent] = asyncio.Queue()
 
     # -- Balancer ------------------------------------------------------------------------------
 
@@ -75,6 +78,14 @@ class FakeBalancer:
         facts = {pool: self._facts(known[pool]) for pool in asked}
         await self._misbehave("observe", after=True)
         return BalancerFacts(weights=_weights(self.routing), pools=facts)
+
+    async def events(self) -> AsyncIterator[BalancerEvent]:
+        while True:
+            yield await self._events.get()
+
+    async def cut(self, pool: PoolId) -> None:
+        await self._misbehave("cut", after=False)
+        self._in_flight.pop(pool, None)
 
     async def supervise(self) -> None:
         await self._misbehave("supervise", after=False)

@@ -102,8 +102,7 @@ class FakeProber:
         status, *later = target.statuses
         if later:
             self._targets[host, port] = _Target(tuple(later), target.body)
-        passes = check.expect[0] <= status <= check.expect[1]
-        return (Outcome.PASS if passes else Outcome.FAIL), status, target.body[:200]
+        return (Outcome.PASS if check.accepts(status) else Outcome.FAIL), status, target.body[:200]
 
 
 _: type[Prober] = FakeProber

@@ -71,7 +71,7 @@ class ProberContract:
 
     def test_the_range_is_the_checks(self) -> None:
         async def scenario(stage: Stage) -> None:
-            for expect, outcome in (((404, 404), Outcome.PASS), ((200, 403), Outcome.FAIL)):
+            for expect, outcome in ((((404, 404),), Outcome.PASS), (((200, 403),), Outcome.FAIL)):
                 check = replace(CHECK, expect=expect)
                 result = await stage.prober.probe(*await stage.serving(404), check)
                 assert result.outcome is outcome

@@ -10,6 +10,7 @@ from bluegreen.domain import slots, targets
 from bluegreen.domain.health import Verdict
 from bluegreen.domain.instance import Instance, InstanceState
 from bluegreen.domain.naming import Color, PoolId, color_of
+from bluegreen.domain.override import Force, Override
 from bluegreen.domain.release import ServiceRecord
 from bluegreen.domain.rollout import Happened, Phase, Rollout
 from bluegreen.domain.routing import Admin, Server
@@ -221,6 +222,6 @@ def test_an_instance_that_came_back_elsewhere_must_prove_itself_again() -> None:
 
 
 def test_what_a_person_drained_stays_and_takes_nothing_new() -> None:
-    drained = {B1.name: "look at it"}
+    drained = {B1.name: Override(force=Force.OUT, why="look at it")}
     assert members((), view(BLUE, one(BLUE)), drained, NOW) == (server(B1, Admin.DRAIN),)
     assert color_of(BLUE) is B

@@ -83,7 +83,7 @@ BOTH: list[tuple[str, str, Any]] = [
     ("x-bluegreen: {check: {type: none}}", "check.kind", CheckKind.NONE),
     ("x-bluegreen: {check: {interval: 500ms}}", "check.timeout", 0.5),
     ("x-bluegreen: {check: {interval: 5s, timeout: 1s}}", "check.timeout", 1.0),
-    ("x-bluegreen: {check: {expect: 204}}", "check.expect", (204, 204)),
+    ("x-bluegreen: {check: {expect: 204}}", "check.expect", ((204, 204),)),
     ("x-bluegreen: {check: {headers: {X: 1}, host: a.b}}", "check.headers", (("X", "1"),)),
     ("x-bluegreen: {check: {port: 9000, rise: 2, fall: 5, start_period: 10s}}", "check.port", 9000),
     ("x-mine: {anything: [goes]}", "image", "app:1"),

@@ -102,8 +102,7 @@ async def _ask(host: str, port: int, check: HealthCheck, deadline: float) -> _Fi
     finally:
         # Nothing of ours is worth waiting for: no lingering, and no close that can hang.
         writer.transport.abort()
-    lowest, highest = check.expect
-    outcome = Outcome.PASS if lowest <= answer.status <= highest else Outcome.FAIL
+    outcome = Outcome.PASS if check.accepts(answer.status) else Outcome.FAIL
     return _Finding(outcome, status=answer.status, body=answer.body)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from bluegreen.domain.errors import UserError
 from bluegreen.domain.instance import Instance
+from bluegreen.domain.override import Force, Override
 from bluegreen.domain.release import ServiceRecord
 from bluegreen.domain.routing import Admin
 from bluegreen.engine.commands import lookup
@@ -44,8 +45,11 @@ async def _mark(engine: Engine, instance: Instance, why: str | None) -> None:
     key = (instance.stack, instance.service)
 
     def marked(record: ServiceRecord) -> ServiceRecord:
-        drained = {n: w for n, w in record.drained.items() if n != instance.name}
-        return replace(record, drained=drained if why is None else drained | {instance.name: why})
+        others = {n: o for n, o in record.overrides.items() if n != instance.name}
+        if why is None:
+            return replace(record, overrides=others)
+        override = Override(force=Force.OUT, why=why, since=engine.clock.now())
+        return replace(record, overrides=others | {instance.name: override})
 
     async with engine.lock(instance.stack):
         await engine.ledger.change_service(key, marked)

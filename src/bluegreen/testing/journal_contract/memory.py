@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from bluegreen.domain.errors import Temporary
 from bluegreen.domain.naming import Color, RouteId
+from bluegreen.domain.override import Force, Override
 from bluegreen.domain.policy import RolloutPolicy
 from bluegreen.domain.rollout import Phase, Reason
 from bluegreen.domain.spec import ServiceSpec
@@ -52,7 +53,10 @@ class MemoryContract(JournalSuite):
     def test_what_was_recorded_is_found_by_the_next_controller(self) -> None:
         stack = replace(a_stack(), spec=StackSpec(name="shop", services=(ServiceSpec(name="web"),)))
         service = replace(
-            a_service(), releases=MappingProxyType({Color.GREEN: 3}), promoted=(1, 3), drained={"x": "disk"}
+            a_service(),
+            releases=MappingProxyType({Color.GREEN: 3}),
+            promoted=(1, 3),
+            overrides={"x": Override(force=Force.OUT, why="disk", since=1.5)},
         )
         reason = Reason(code="probe_failed", message="no", evidence=(("body", "a\x00b\udc80\n"),))
         rollout = replace(

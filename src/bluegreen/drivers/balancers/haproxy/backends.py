@@ -77,7 +77,7 @@ def _check(check: HealthCheck) -> Iterator[str]:
     sent = " ".join(f"hdr {name(key)} {formatted(value)}" for key, value in headers)
     yield "option httpchk"
     yield f"http-check send meth {name(check.method)} uri {quoted(check.path)} ver HTTP/1.1 {sent}"
-    yield f"http-check expect status {check.expect[0]}-{check.expect[1]}"
+    yield f"http-check expect status {','.join(f'{low}-{high}' for low, high in check.expect)}"
 
 
 def _settings(options: PoolOptions) -> Iterator[str]:

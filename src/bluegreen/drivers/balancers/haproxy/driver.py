@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
 
 from bluegreen.domain.errors import BluegreenError, Temporary, UserError
 from bluegreen.domain.naming import PoolId, RouteId
-from bluegreen.domain.routing import BalancerFacts, Routing, ServerHealth
+from bluegreen.domain.routing import BalancerEvent, BalancerFacts, Routing, ServerHealth
 from bluegreen.drivers.balancers.haproxy import files, questions
 from bluegreen.drivers.balancers.haproxy.binding import endpoints, require_free
 from bluegreen.drivers.balancers.haproxy.change import Change, change_between
@@ -47,6 +47,7 @@ class HaproxyBalancer:
     """See the module. Opened by ``open_balancer``; methods as :class:`bluegreen.ports.balancer.Balancer`."""
 
     name = "haproxy"
+    checks = True
 
     def __init__(self, options: Options, runner: Runner) -> None:
         self._options = options
@@ -240,6 +241,16 @@ class HaproxyBalancer:
                 failures += 1
                 continue
             await self._until_change(workers)
+
+    async def events(self) -> AsyncIterator[BalancerEvent]:
+        await asyncio.Event().wait()
+        yield BalancerEvent()
+
+    async def cut(self, pool: PoolId) -> None:
+        members = await self._known_members()
+        await self._api.succeeds(
+            f"shutdown sessions server {pool}/{name}" for name in members.of(pool).values()
+        )
 
     async def stop(self) -> None:
         async with self._lock:
