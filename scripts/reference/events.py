@@ -14,13 +14,21 @@ from bluegreen.domain.rollout import Happened, Kind, Reason, Rollout
 from bluegreen.engine import narrate
 from reference.tables import made_from, table
 
-_KIND = re.compile(r"(stack|service|rollout|instance|loop|balancer|journal)\.[a-z_]+")
+_KIND = re.compile(r"(stack|service|rollout|instance|override|loop|balancer|journal)\.[a-z_]+")
 
 _OTHERS = {
     "rollout.began": "a rollout was begun: by `up`, `deploy`, `switch`, `redeploy`, `rollback`",
     "rollout.held": "a step that was decided is not performed now, and why",
     "rollout.retry": "a step failed for now and is tried again, and why",
     "instance.started": "the upkeep started an instance that was missing",
+    "instance.in": "an instance is in rotation again, and why",
+    "instance.out": "an instance is out of rotation, and why: a check, a person, or because it ended",
+    "instance.hung": "the agent found that an instance does not answer: it is to be restarted",
+    "instance.stopped": "an instance that is to be restarted was stopped",
+    "instance.restarted": "an instance that was to be restarted runs anew",
+    "override.set": "a person forced an instance in or out, or wants it restarted, and why",
+    "override.ended": "the checks of an instance decide again: its time is over, or a person said so",
+    "service.alarm": "something hangs and is not restarted, why, and what to do",
     "instance.start_failed": "the upkeep could not start one, and why; it tries again with growing pauses",
     "stack.changed": "what is wanted of a stack was changed",
     "stack.adopted": "a stack that ran but was not in the journal was taken over from its labels",
@@ -91,15 +99,16 @@ def _rollout_rows() -> list[tuple[str, str, str]]:
 
 
 def kinds_in_the_engine() -> set[str]:
-    """Return the kinds that stand as words in calls of the engine (its own log lines left out)."""
-    found = set()
+    """Return the kinds that stand as words in the engine (its own log lines left out)."""
+    found: set[str] = set()
     for path in Path(bluegreen.engine.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and not ast.unparse(node.func).startswith("log."):
-                values = [*node.args, *(k.value for k in node.keywords)]
-                found |= {
-                    v.value
-                    for v in values
-                    if isinstance(v, ast.Constant) and isinstance(v.value, str) and _KIND.fullmatch(v.value)
-                }
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+        logged = {id(part) for c in calls if ast.unparse(c.func).startswith("log.") for part in ast.walk(c)}
+        found |= {node.value for node in ast.walk(tree) if _is_kind(node) and id(node) not in logged}
     return found
+
+
+def _is_kind(node: ast.AST) -> bool:
+    text = node.value if isinstance(node, ast.Constant) else None
+    return isinstance(text, str) and _KIND.fullmatch(text) is not None

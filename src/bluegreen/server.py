@@ -30,7 +30,8 @@ from bluegreen.api.context import About, Context
 from bluegreen.domain.errors import BluegreenError, Permanent, UserError
 from bluegreen.drivers.clock import SystemClock
 from bluegreen.drivers.probers.http import HttpProber
-from bluegreen.engine.engine import Drivers, Engine
+from bluegreen.engine.drivers import Drivers
+from bluegreen.engine.engine import Engine
 from bluegreen.engine.views import Viewer
 from bluegreen.ports.runtime import Runtime
 from bluegreen.settings import Settings

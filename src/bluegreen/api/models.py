@@ -37,6 +37,22 @@ class Force(Body):
 
 class Drain(Force):
     why: str = Field("", max_length=500)
+    seconds: float | None = Field(None, gt=0, description="how long; until `ready` if absent")
+
+
+class ForceUp(Body):
+    why: str = Field(min_length=1, max_length=500, examples=["its check asks a database that is down"])
+    seconds: float | None = Field(None, gt=0, description="how long; until `ready` if absent")
+
+
+class Restart(Force):
+    why: str = Field("", max_length=500)
+
+
+class MaintenanceBody(Body):
+    why: str = Field("", max_length=500, examples=["new disks"])
+    page: str = Field("", max_length=262_144, description="HTML; a plain page if absent")
+    retry_after: int = Field(60, ge=1, le=86_400, description="seconds, for `Retry-After`")
 
 
 class Environment(Body):

@@ -28,7 +28,14 @@ ROOT = {
     "inspect": Entry("history:inspect", "Print all that is known of one thing, as JSON.", _SEE),
     "scale": Entry("steer:scale", "Have N instances of a service.", _STEER),
     "drain": Entry("steer:drain", "Give an instance no new requests.", _STEER),
-    "ready": Entry("steer:ready", "Put a drained instance back into rotation.", _STEER),
+    "force": Entry("steer:force_", "Put an instance in or out of rotation, whatever its checks say.", _STEER),
+    "restart": Entry("steer:restart", "Restart an instance so that no request notices.", _STEER),
+    "ready": Entry(
+        "steer:ready", "Take back `drain` or `force`: the checks of an instance decide again.", _STEER
+    ),
+    "maintenance": Entry(
+        "maintenance:maintenance", "Answer everybody on a route with 503 and a page, or end that.", _STEER
+    ),
     "check": Entry("check:check", "Report every problem of a stack file at once.", _CHECK),
     "schema": Entry("check:schema", "Print the JSON Schema of stack files, for editors.", _CHECK),
     "doctor": Entry("doctor:doctor", "Diagnose this machine and the controller.", _CHECK),

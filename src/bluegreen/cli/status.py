@@ -57,6 +57,7 @@ def status_text(found: View) -> str:
     if found["routes"]:
         parts.append(routes_text(found["routes"]))
     parts.append(services_text(found["services"]))
+    parts += [_alarm(s) for s in found["services"] if s["alarm"]]
     running = [r for r in found["rollouts"] if not r["settled"] or r["phase"] != "baking"]
     warm = [r for r in found["rollouts"] if r not in running]
     parts += [_rollout_line(r) for r in running]
@@ -71,6 +72,8 @@ def routes_text(routes: Sequence[View]) -> str:
         live = route["live"] or click.style("nobody", fg="red")
         shares = ", ".join(f"{_pool(pool)} {share} %" for pool, share in route["weights"].items() if share)
         wanted = "" if route["synchronized"] else f"(*) to be {route['target']}"
+        if route["maintenance"] is not None:
+            wanted = click.style(f"maintenance: {route['maintenance']}".rstrip(": "), fg="yellow")
         rows.append((route["name"], route["stack"], where, live, shares or "-", wanted))
     return table(("route", "stack", "listens", "live", "traffic", ""), rows)
 
@@ -99,20 +102,38 @@ def instances_text(instances: Sequence[View]) -> str:
     rows = []
     for one in instances:
         rotation = {"in": click.style("in", fg="green"), "out": click.style("out", fg="yellow")}
-        since = span(time.time() - one["started_at"]) if one["started_at"] else "-"
+        runs = span(time.time() - one["started_at"]) if one["started_at"] else "-"
+        since = span(time.time() - one["since"]) if one["since"] else "-"
         rows.append(
             (
                 one["name"],
                 colored(one["color"]),
                 one["state"],
-                since,
+                runs,
+                one["restarts"],
                 one["address"] or "-",
                 rotation.get(one["rotation"], "-"),
-                one["why"],
+                since,
+                _why(one),
             )
         )
-    headers = ("instance", "color", "state", "for", "address", "rotation", "why")
+    headers = ("instance", "color", "state", "for", "restarts", "address", "rotation", "since", "why")
     return table(headers, rows, empty="no instance")
+
+
+def _why(one: View) -> str:
+    """Return why an instance is in or out, and the last answers where it is not simply well."""
+    said = [one["why"]]
+    if one["rotation"] == "out" and one["last_probe"] and one["last_probe"] not in one["why"]:
+        said.append(f"last probe {one['last_probe']}")
+    if one["alive"] and not one["alive"].startswith("healthy"):
+        said.append(f"agent {one['alive']}")
+    return "; ".join(said)
+
+
+def _alarm(service: View) -> str:
+    words = f"{service['name']}: something hangs and is not restarted ({service['alarm']}); "
+    return click.style(words + "`bluegreen events` says why", fg="red")
 
 
 def state_text(state: str) -> str:

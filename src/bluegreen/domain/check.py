@@ -49,6 +49,11 @@ class HealthCheck:
     fall: int = 2
     start_period: float = 0.0
 
+    @property
+    def asked_by_us(self) -> bool:
+        """True for a question that no balancer can ask."""
+        return self.kind is CheckKind.EXEC
+
     def accepts(self, status: int) -> bool:
         return any(lowest <= status <= highest for lowest, highest in self.expect)
 
@@ -67,6 +72,7 @@ def signs_of_life(check: HealthCheck) -> HealthCheck:
     """
     return replace(
         check,
+        kind=CheckKind.HTTP if check.kind is CheckKind.HTTP else CheckKind.TCP,
         expect=ANY_ANSWER,
         body=None,
         interval=10.0,

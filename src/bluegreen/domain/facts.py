@@ -24,8 +24,14 @@ class InstanceFacts:
     server: ServerFacts | None = None
 
     def well(self, check: HealthCheck, now: float) -> bool:
-        """True when the instance runs and has proved that it can serve."""
-        if not self.instance.running:
+        """True when the instance runs and has proved that it can serve.
+
+        Where our check asks little (a connection, or nothing), the runtime's own health check must have
+        passed; where it asks more, it is enough that the runtime's does not fail.
+        """
+        if not self.instance.running or self.instance.health == "unhealthy":
+            return False
+        if check.kind in {CheckKind.NONE, CheckKind.TCP} and self.instance.health == "starting":
             return False
         if check.kind is CheckKind.NONE or self.instance.port is None:
             return now >= self.instance.started_at + SETTLE_PORTLESS
@@ -34,7 +40,8 @@ class InstanceFacts:
     @property
     def failing(self) -> bool:
         """True when it is known not to serve. Not yet probed (a new controller) is not failing."""
-        return not self.instance.running or self.health.verdict is Verdict.SICK
+        sick = self.health.verdict is Verdict.SICK or self.instance.health == "unhealthy"
+        return not self.instance.running or sick
 
     @property
     def crashed(self) -> bool:

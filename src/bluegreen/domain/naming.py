@@ -64,6 +64,11 @@ def color_of(pool: PoolId) -> Color:
     return Color(pool.rsplit(".", 1)[1])
 
 
+def stack_of(pool: PoolId) -> str:
+    """Return the name of the stack a pool belongs to."""
+    return pool.split(".")[0]
+
+
 def service_of(pool: PoolId) -> str:
     """Return the name of the service a pool belongs to."""
     return pool.split(".")[1]

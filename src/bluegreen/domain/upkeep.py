@@ -1,7 +1,7 @@
 """Keeping what is wanted running, between and during rollouts: pure.
 
-Called by a service's loop at every look. Says which instances to start and remove, and who is to be
-a server of each pool. It never removes an instance of a color that a rollout owns.
+Called by a service's loop at every look. Says which instances to start, stop and remove. It never
+removes an instance of a color that a rollout owns.
 """
 
 from __future__ import annotations
@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bluegreen.domain.facts import PoolView
 from bluegreen.domain.instance import Instance, InstanceState
 from bluegreen.domain.naming import Color, color_of
-from bluegreen.domain.override import Force, Override
+from bluegreen.domain.override import Force, Overrides
 from bluegreen.domain.release import ServiceRecord
 from bluegreen.domain.rollout import Rollout
-from bluegreen.domain.routing import Admin, Server
 from bluegreen.domain.slots import tended
 from bluegreen.domain.spec import RestartPolicy
 
@@ -31,9 +29,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upkeep:
+    """``recycle`` is stopped so that it is found missing and started again; ``renewed`` names what was
+    to be restarted and runs anew, or is gone."""
+
     start: tuple[Place, ...] = ()
     stop: tuple[str, ...] = ()
+    recycle: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
+    renewed: tuple[str, ...] = ()
 
 
 def upkeep(
@@ -57,18 +60,36 @@ def upkeep(
         for color, release in colors.items()
         for index in range(1, record.replicas + 1)
     }
-    missing = [p for p in wanted if p not in found or _revive(found[p], policies.get(p.release))]
+    restarts = {n: o for n, o in record.overrides.items() if o.force is Force.RESTART}
+    doomed = {found[p].name for p in wanted & found.keys() if _outlives(found[p], restarts)}
+    missing = [
+        p
+        for p in wanted
+        if p not in found or _revive(found[p], policies.get(p.release), found[p].name in restarts)
+    ]
     owned = _owned(rollout)
     extra = [i.name for p, i in found.items() if p not in wanted and (p.color, p.release) not in owned]
-    return Upkeep(start=tuple(sorted(missing)), remove=tuple(sorted(extra)))
+    ended = {i.name for i in found.values() if not _runs(i)}
+    return Upkeep(
+        start=tuple(sorted(missing)),
+        recycle=tuple(sorted(doomed)),
+        remove=tuple(sorted(extra)),
+        renewed=tuple(sorted(restarts.keys() - doomed - ended)),
+    )
+
+
+def _outlives(instance: Instance, restarts: Overrides) -> bool:
+    """Whether the process that a restart is to end still runs."""
+    restart = restarts.get(instance.name)
+    return restart is not None and _runs(instance) and instance.incarnation == restart.incarnation
 
 
 def _runs(instance: Instance) -> bool:
     return instance.state not in {InstanceState.EXITED, InstanceState.CREATED}
 
 
-def _revive(instance: Instance, policy: RestartPolicy | None) -> bool:
-    if instance.state is InstanceState.CREATED:
+def _revive(instance: Instance, policy: RestartPolicy | None, restart: bool) -> bool:
+    if instance.state is InstanceState.CREATED or (restart and instance.state is InstanceState.EXITED):
         return True
     keeps = policy in {RestartPolicy.ALWAYS, RestartPolicy.UNLESS_STOPPED}
     return instance.state is InstanceState.EXITED and keeps
@@ -88,27 +109,3 @@ def abandoned(record: ServiceRecord, rollout: Rollout | None) -> frozenset[Color
     """Return the colors that are to have no servers: nothing is wanted there and no rollout uses them."""
     used = {color for color, _ in _owned(rollout)} | set(record.releases)
     return frozenset(Color) - used
-
-
-def members(
-    current: Iterable[Server], view: PoolView, overrides: Mapping[str, Override], now: float
-) -> tuple[Server, ...]:
-    """Return the servers a pool is to have.
-
-    An instance enters once it is well and leaves when it no longer runs at its address. One that is
-    in and turns sick stays in: taking it out of rotation is the balancer's check, which brings it
-    back as well.
-    """
-    before = {(s.name, s.host, s.port) for s in current}
-    servers = []
-    for facts in view.instances:
-        instance = facts.instance
-        if instance.host is None or instance.port is None or not instance.running:
-            continue
-        known = (instance.name, instance.host, instance.port) in before
-        if known or facts.well(view.check, now):
-            override = overrides.get(instance.name)
-            out = override is not None and override.force is Force.OUT
-            admin = Admin.DRAIN if out else Admin.READY
-            servers.append(Server(name=instance.name, host=instance.host, port=instance.port, admin=admin))
-    return tuple(servers)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 
 import structlog
 
@@ -23,23 +22,25 @@ from bluegreen.domain.naming import PoolId, RouteId
 from bluegreen.domain.rollout import Phase, Rollout
 from bluegreen.domain.routing import BalancerFacts, Routing, Server
 from bluegreen.engine import narrate
+from bluegreen.engine.asking import Asker
 from bluegreen.engine.bus import Bus
 from bluegreen.engine.draft import Draft
+from bluegreen.engine.drivers import Drivers
+from bluegreen.engine.endings import Endings
 from bluegreen.engine.evidence import Evidence
 from bluegreen.engine.examiner import Examiner
+from bluegreen.engine.guardian import Guardian
 from bluegreen.engine.inventory import Inventory
 from bluegreen.engine.keeper import Keeper
 from bluegreen.engine.ledger import Ledger, ServiceKey
 from bluegreen.engine.loop import ServiceLoop
 from bluegreen.engine.observe import Observer
 from bluegreen.engine.perform import Performer
+from bluegreen.engine.pools import Pools
 from bluegreen.engine.runner import Runner
+from bluegreen.engine.sentinel import Sentinel
 from bluegreen.engine.switchboard import Switchboard
-from bluegreen.ports.balancer import Balancer
-from bluegreen.ports.clock import Clock
-from bluegreen.ports.journal import Journal, Query
-from bluegreen.ports.prober import Prober
-from bluegreen.ports.runtime import Console, Runtime
+from bluegreen.ports.journal import Query
 
 LEASE = "controller"
 LEASE_TTL = 15.0
@@ -59,18 +60,6 @@ _TOLD = {
 """What the history tells of instances, besides what the engine itself does to them."""
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drivers:
-    """Everything outside, chosen and opened by the composition root."""
-
-    runtime: Runtime
-    console: Console
-    balancer: Balancer
-    journal: Journal
-    prober: Prober
-    clock: Clock
 
 
 class Engine:
@@ -95,6 +84,7 @@ class Engine:
             await self.ledger.load()
             group.create_task(self.drivers.balancer.supervise())
             group.create_task(self.inventory.follow())
+            group.create_task(self.sentinel.follow())
             await self._recover()
             for key in self.ledger.services:
                 self.loop(key)
@@ -104,10 +94,30 @@ class Engine:
     def _wire(self, group: asyncio.TaskGroup) -> None:
         clock = self.clock
         self._group = group
-        self.examiner = Examiner(self.drivers.prober, clock, self.wake, group)
+        asker = Asker(self.drivers.prober, self.drivers.console, clock)
+        self.examiner = Examiner(asker, clock, self.wake, group)
         self.observer = Observer(self.ledger, self.inventory, self.examiner, self.switchboard, clock)
+        self.sentinel = Sentinel(self.drivers.balancer, self.switchboard, clock, self.wake)
+        self.pools = Pools(
+            self.ledger,
+            self.examiner,
+            self.observer,
+            self.switchboard,
+            self.sentinel,
+            clock,
+            balancer_checks=self.drivers.balancer.checks,
+        )
+        self.guardian = Guardian(
+            self.ledger,
+            self.examiner,
+            self.observer,
+            self.switchboard,
+            self.sentinel,
+            self.drivers.console,
+            clock,
+        )
         self.performer = Performer(
-            self.drivers.runtime, self.ledger, self.inventory, self.observer, self.switchboard, clock
+            self.drivers, self.ledger, self.inventory, self.observer, self.switchboard, self.pools, clock
         )
         self.runner = Runner(
             self.ledger, self.observer, self.performer, Evidence(self.drivers.console), clock
@@ -115,10 +125,11 @@ class Engine:
         self.keeper = Keeper(
             self.ledger,
             self.inventory,
-            self.examiner,
-            self.observer,
+            self.pools,
+            self.guardian,
             self.performer,
             self.switchboard,
+            Endings(self.wake, group),
             clock,
         )
 

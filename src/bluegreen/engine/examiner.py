@@ -1,7 +1,8 @@
-"""Probes instances in the background and keeps the running verdict on each incarnation.
+"""Probes instances in the background and keeps the running verdicts on each incarnation.
 
-A service's loop says who is to be watched and how often; every result wakes that loop. A probe that
-hangs holds up nobody but itself.
+A service's loop says who is to be watched, why and how often; every new verdict wakes that loop. A probe
+that hangs holds up nobody but itself. Readiness and liveness are two verdicts that know nothing of each
+other: what is not ready may be very much alive.
 """
 
 from __future__ import annotations
@@ -9,19 +10,34 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
+from zlib import crc32
 
 from bluegreen.domain.check import CheckKind, HealthCheck
 from bluegreen.domain.health import Health, fold
 from bluegreen.domain.instance import Instance
+from bluegreen.engine.asking import Asker
 from bluegreen.engine.ledger import ServiceKey
 from bluegreen.ports.clock import Clock
-from bluegreen.ports.prober import Prober
 
 Wake = Callable[[ServiceKey], None]
 
 EACH = 0.002
 """Seconds between two probes for each instance that is watched at the same time: however many start at
 once, there are no more than 500 probes a second, and the loops have time for what follows from them."""
+
+JITTER = 0.1
+"""Share by which a pause varies, so that probes which began together do not stay together."""
+
+
+class Purpose(StrEnum):
+    """What the answer is for: in or out of rotation, or whether it is to be restarted."""
+
+    READY = "ready"
+    ALIVE = "alive"
+
+
+_Key = tuple[str, Purpose]
 
 
 @dataclass(slots=True)
@@ -32,31 +48,39 @@ class _Watch:
     owner: ServiceKey
     hurry: asyncio.Event
     health: Health
+    chatty: bool
     task: asyncio.Task[None] | None = None
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Examiner:
-    def __init__(self, prober: Prober, clock: Clock, wake: Wake, group: asyncio.TaskGroup) -> None:
-        self._prober = prober
+    def __init__(self, asker: Asker, clock: Clock, wake: Wake, group: asyncio.TaskGroup) -> None:
+        self._asker = asker
         self._clock = clock
         self._wake = wake
         self._group = group
-        self._watches: dict[str, _Watch] = {}
+        self._watches: dict[_Key, _Watch] = {}
         self._watched = 0
 
-    def health(self, instance: Instance) -> Health:
+    def health(self, instance: Instance, purpose: Purpose = Purpose.READY) -> Health:
         """Return the verdict on this incarnation; a new incarnation starts from nothing."""
-        watch = self._watches.get(instance.name)
+        watch = self._watches.get((instance.name, purpose))
         if watch is None or _identity(watch.instance) != _identity(instance):
             return Health()
         return watch.health
 
-    def watch(self, owner: ServiceKey, instance: Instance, check: HealthCheck, every: float) -> None:
+    def watch(
+        self,
+        owner: ServiceKey,
+        instance: Instance,
+        check: HealthCheck,
+        every: float,
+        purpose: Purpose = Purpose.READY,
+    ) -> None:
         """Probe ``instance`` at once and then every ``every`` seconds; repeatable, cheap."""
-        if check.kind is CheckKind.NONE or not instance.reachable:
+        if check.kind is CheckKind.NONE or not _can_be_asked(instance, check):
             return
-        known = self._watches.get(instance.name)
+        known = self._watches.get((instance.name, purpose))
         if known is not None and _identity(known.instance) == _identity(instance) and known.check == check:
             if every < known.every:
                 known.hurry.set()
@@ -67,57 +91,74 @@ class Examiner:
                 known.answered.clear()
                 known.task = self._group.create_task(self._examine(known))
             return
-        self.forget(instance.name)
-        watch = _Watch(instance, check, every, owner, asyncio.Event(), Health())
-        self._watches[instance.name] = watch
+        self._drop((instance.name, purpose))
+        # A rollout waits for every single answer; whether it lives matters when that changes.
+        chatty = purpose is Purpose.READY
+        watch = _Watch(instance, check, every, owner, asyncio.Event(), Health(), chatty)
+        self._watches[instance.name, purpose] = watch
         watch.task = self._group.create_task(self._examine(watch))
 
     async def answers(self, instances: Iterable[Instance], patience: float) -> None:
         """Wait until each watched one of ``instances`` was probed once, at most ``patience`` seconds."""
         deadline = self._clock.now() + patience
         for instance in instances:
-            watch = self._watches.get(instance.name)
+            watch = self._watches.get((instance.name, Purpose.READY))
             if watch is None or watch.task is None or watch.answered.is_set():
                 continue
             if not await self._clock.wait(watch.answered, deadline - self._clock.now()):
                 return
 
-    def rest(self, name: str) -> None:
+    def rest(self, name: str, purpose: Purpose = Purpose.READY) -> None:
         """Stop probing ``name`` and keep its verdict."""
-        watch = self._watches.get(name)
+        watch = self._watches.get((name, purpose))
         if watch is not None and watch.task is not None:
             watch.task.cancel()
             watch.task = None
 
     def renew(self, instance: Instance) -> None:
-        """Forget the verdict, so that only a probe from now on counts."""
-        self.forget(instance.name)
+        """Forget whether it is ready, so that only a probe from now on counts."""
+        self._drop((instance.name, Purpose.READY))
+
+    def calm(self, name: str) -> None:
+        """Stop asking whether it is alive: nothing gives rise to doubt."""
+        self._drop((name, Purpose.ALIVE))
 
     def forget(self, name: str) -> None:
-        self.rest(name)
-        self._watches.pop(name, None)
+        for purpose in Purpose:
+            self._drop((name, purpose))
+
+    def _drop(self, key: _Key) -> None:
+        self.rest(*key)
+        self._watches.pop(key, None)
 
     async def _examine(self, watch: _Watch) -> None:
-        instance = watch.instance
-        assert instance.host is not None
-        assert instance.port is not None
-        port = watch.check.port or instance.port
         self._watched += 1
         try:
-            await self._probe(watch, instance.host, port)
+            await self._probe(watch)
         finally:
             self._watched -= 1
 
-    async def _probe(self, watch: _Watch, host: str, port: int) -> None:
+    async def _probe(self, watch: _Watch) -> None:
         while True:
-            result = await self._prober.probe(host, port, watch.check)
+            result = await self._asker.ask(watch.instance, watch.check)
             before = watch.health
             watch.health = fold(before, result, watch.check, watch.instance.started_at)
             watch.answered.set()
-            if watch.health != before:
+            if watch.health.verdict is not before.verdict or watch.chatty:
                 self._wake(watch.owner)
             watch.hurry.clear()
-            await self._clock.wait(watch.hurry, max(watch.every, self._watched * EACH))
+            pause = max(watch.every, self._watched * EACH)
+            await self._clock.wait(watch.hurry, pause * _jitter(watch.instance.name, result.at))
+
+
+def _jitter(name: str, at: float) -> float:
+    """Return a factor around 1, the same for the same instance and time: what is replayed stays the same."""
+    share = crc32(f"{name}@{at}".encode()) / 0xFFFFFFFF
+    return 1 + JITTER * (2 * share - 1)
+
+
+def _can_be_asked(instance: Instance, check: HealthCheck) -> bool:
+    return instance.running if check.kind is CheckKind.EXEC else instance.reachable
 
 
 def _identity(instance: Instance) -> tuple[str, str | None, int | None]:

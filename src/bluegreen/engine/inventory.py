@@ -44,6 +44,9 @@ class Inventory:
     def instances(self, key: ServiceKey) -> tuple[Instance, ...]:
         return self._instances.get(key, ())
 
+    def find(self, name: str) -> Instance | None:
+        return next((i for group in self._instances.values() for i in group if i.name == name), None)
+
     def everything(self) -> tuple[Instance, ...]:
         return tuple(i for group in self._instances.values() for i in group)
 

@@ -1,34 +1,31 @@
-"""Performs a service's upkeep: starts what is missing, removes what is extra, keeps pools in step."""
+"""Performs a service's upkeep: starts what is missing, ends what is extra or hangs, keeps pools in step."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable
 from dataclasses import replace
+from functools import partial
 
 from bluegreen.domain.errors import BluegreenError
 from bluegreen.domain.events import Event
-from bluegreen.domain.facts import PoolView
-from bluegreen.domain.health import Verdict
-from bluegreen.domain.naming import Color, PoolId, instance_name, pool_id
+from bluegreen.domain.naming import Color, instance_name, pool_id
+from bluegreen.domain.override import Override
 from bluegreen.domain.release import Release, ServiceRecord
 from bluegreen.domain.rollout import Rollout
-from bluegreen.domain.slots import tended
-from bluegreen.domain.upkeep import Place, Upkeep, abandoned, members, upkeep
-from bluegreen.engine.examiner import Examiner
+from bluegreen.domain.upkeep import Place, Upkeep, upkeep
+from bluegreen.engine.endings import Endings
+from bluegreen.engine.guardian import Guardian
 from bluegreen.engine.inventory import Inventory
-from bluegreen.engine.ledger import Ledger
-from bluegreen.engine.observe import Observer
+from bluegreen.engine.ledger import Ledger, ServiceKey
 from bluegreen.engine.perform import Performer
+from bluegreen.engine.pools import PROBE_EVERY, Pools
 from bluegreen.engine.switchboard import Switchboard
 from bluegreen.ports.clock import Clock
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 """Bounds of the back-off between attempts to start one instance, in seconds."""
-
-PROBE_EVERY = 0.25
-"""Seconds between probes of an instance that came back and is not yet a server again."""
 
 REMOVE_PATIENCE = 30.0
 """Seconds an instance that is no longer wanted may take to end its requests."""
@@ -39,21 +36,23 @@ class Keeper:
         self,
         ledger: Ledger,
         inventory: Inventory,
-        examiner: Examiner,
-        observer: Observer,
+        pools: Pools,
+        guardian: Guardian,
         performer: Performer,
         switchboard: Switchboard,
+        endings: Endings,
         clock: Clock,
     ) -> None:
         self._ledger = ledger
         self._inventory = inventory
-        self._examiner = examiner
-        self._observer = observer
+        self._pools = pools
+        self._guardian = guardian
         self._performer = performer
         self._switchboard = switchboard
+        self._endings = endings
         self._clock = clock
         self._attempts: dict[str, tuple[float, float]] = {}
-        self._unwanted_since: dict[str, float] = {}
+        self._unwanted_since: dict[ServiceKey, dict[str, float]] = {}
 
     async def tend(self, record: ServiceRecord, rollout: Rollout | None) -> float | None:
         """Bring the service one look closer to ``record``; return seconds until the next look."""
@@ -65,51 +64,32 @@ class Keeper:
             self._inventory.instances(key),
             {number: release.spec.restart for number, release in releases.items()},
         )
-        pauses = [await self._keep_pools(record, rollout, plan)]
+        record = await self._take_back(record, plan)
+        pauses = [await self._pools.tend(record, rollout, {*plan.remove, *plan.stop})]
         pauses.append(await self._start(record, releases, plan.start))
         pauses.append(await self._end(record, releases, plan))
+        pauses.append(await self._guardian.guard(record, rollout))
         return min((p for p in pauses if p is not None), default=None)
 
-    async def _keep_pools(self, record: ServiceRecord, rollout: Rollout | None, plan: Upkeep) -> float | None:
-        """Make each tended pool's servers those instances that are well; probe the others."""
-        leaving = {*plan.remove, *plan.stop}
-        pause = None
-        for color in abandoned(record, rollout):
-            await self._switchboard.set_servers(pool_id(record.stack, record.name, color), ())
-        for color in sorted(tended(record, rollout)):
-            pool = pool_id(record.stack, record.name, color)
-            if pool not in self._switchboard.routing.pools:
-                continue
-            view = self._observer.view(record.stack, pool)
-            staying = tuple(i for i in view.instances if i.instance.name not in leaving)
-            kept = replace(view, instances=staying)
-            known = self._switchboard.servers(pool)
-            servers = members(known, kept, record.overrides, self._clock.now())
-            await self._switchboard.set_servers(pool, servers)
-            if self._probe_newcomers(record, rollout, kept, pool):
-                pause = PROBE_EVERY
-        return pause
+    async def _take_back(self, record: ServiceRecord, plan: Upkeep) -> ServiceRecord:
+        """Drop the overrides that are over: by the clock, or because the restart they asked for is done."""
+        now = self._clock.now()
+        over = {n: o for n, o in record.overrides.items() if not o.holds(now) or n in plan.renewed}
+        if not over:
+            return record
+        told = [_over(record, name, override, now) for name, override in over.items()]
 
-    def _probe_newcomers(
-        self, record: ServiceRecord, rollout: Rollout | None, view: PoolView, pool: PoolId
-    ) -> bool:
-        """Watch what is not yet a server; return whether any is still waited for."""
-        servers = {server.name for server in self._switchboard.servers(pool)}
-        waiting = False
-        for one in view.instances:
-            if one.instance.name not in servers:
-                owner = (record.stack, record.name)
-                self._examiner.watch(owner, one.instance, view.check, PROBE_EVERY)
-                waiting = waiting or one.health.verdict is not Verdict.HEALTHY
-            elif rollout is None:
-                self._examiner.rest(one.instance.name)
-        return waiting
+        def without(before: ServiceRecord) -> ServiceRecord:
+            kept = {n: o for n, o in before.overrides.items() if over.get(n) != o}
+            return replace(before, overrides=kept)
+
+        return await self._ledger.change_service((record.stack, record.name), without, told)
 
     async def _start(
         self, record: ServiceRecord, releases: dict[int, Release], places: Iterable[Place]
     ) -> float | None:
         now = self._clock.now()
-        due = [p for p in places if self._due(_name(record, p), now)]
+        due = [p for p in places if self._due(_name(record, p), now) and not self._ends(record, p)]
         await _each(self._start_one(record, releases, place) for place in due)
         if due:
             await self._inventory.refresh((record.stack, record.name))
@@ -129,6 +109,9 @@ class Keeper:
                 record, "instance.started", f"{record.name} {place.color} #{place.index} started", "info"
             )
 
+    def _ends(self, record: ServiceRecord, place: Place) -> bool:
+        return self._endings.ending(_name(record, place))
+
     def _due(self, name: str, now: float) -> bool:
         last, pause = self._attempts.get(name, (0.0, 0.0))
         return now >= last + pause
@@ -141,23 +124,36 @@ class Keeper:
         self._attempts[name] = (now, FIRST_PAUSE if calm else min(pause * 2, LONGEST_PAUSE))
 
     async def _end(self, record: ServiceRecord, releases: dict[int, Release], plan: Upkeep) -> float | None:
-        """Stop or remove what is not wanted, once its requests have ended."""
-        names = {*plan.stop, *plan.remove}
-        self._unwanted_since = {n: t for n, t in self._unwanted_since.items() if n in names}
+        """Stop or remove what is not wanted or is to be restarted, once its requests have ended."""
+        key, now = (record.stack, record.name), self._clock.now()
+        names = {*plan.stop, *plan.remove, *plan.recycle}
+        known = self._unwanted_since.pop(key, {})
         if not names:
             return None
-        now = self._clock.now()
-        for name in names:
-            self._unwanted_since.setdefault(name, now)
+        since = self._unwanted_since[key] = {name: known.get(name, now) for name in names}
         busy = await self._busy(record)
-        ready = [n for n in names if n not in busy or now > self._unwanted_since[n] + REMOVE_PATIENCE]
+        patience = dict.fromkeys(plan.recycle, self._drain(record))
+        ready = {n for n in names if n not in busy or now > since[n] + patience.get(n, REMOVE_PATIENCE)}
         grace = max((r.spec.stop_grace for r in releases.values()), default=10.0)
-        await _each(
-            self._performer.stop(n, grace) if n in plan.stop else self._performer.remove(n, grace)
-            for n in ready
-        )
-        await self._inventory.refresh((record.stack, record.name))
+        for name in sorted(ready - set(plan.stop)):
+            self._endings.begin(key, name, partial(self._end_one, record, plan, name, grace))
+        stopped = sorted(ready & set(plan.stop))
+        if stopped:
+            await _each(self._performer.stop(name, grace) for name in stopped)
+            await self._inventory.refresh(key)
         return None if len(ready) == len(names) else PROBE_EVERY
+
+    async def _end_one(self, record: ServiceRecord, plan: Upkeep, name: str, grace: float) -> None:
+        if name in plan.remove:
+            await self._performer.remove(name, grace)
+        else:
+            await self._performer.stop(name, grace)
+            await self._tell(record, "instance.stopped", f"{name} is stopped, to be started again", "info")
+        await self._inventory.refresh((record.stack, record.name))
+
+    def _drain(self, record: ServiceRecord) -> float:
+        spec = self._ledger.spec(record.stack).service(record.name)
+        return spec.agent.drain if spec is not None else REMOVE_PATIENCE
 
     async def _busy(self, record: ServiceRecord) -> frozenset[str]:
         """Return the instances on which the balancer still has requests in flight."""
@@ -184,6 +180,19 @@ class Keeper:
 
 def _name(record: ServiceRecord, place: Place) -> str:
     return instance_name(record.stack, record.name, place.release, place.index)
+
+
+def _over(record: ServiceRecord, name: str, override: Override, now: float) -> Event:
+    """Return what is told of an override that is over."""
+    restarted = override.holds(now)
+    return Event(
+        kind="instance.restarted" if restarted else "override.ended",
+        message=f"{name} runs anew" if restarted else f"{name} is no longer forced {override.force}",
+        at=now,
+        stack=record.stack,
+        service=record.name,
+        data={"instance": name},
+    )
 
 
 async def _each(calls: Iterable[Awaitable[None]]) -> None:

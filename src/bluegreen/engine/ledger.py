@@ -132,7 +132,10 @@ class Ledger:
             return await self._journal.events(Query(rollout=rollout.id, limit=count))
 
     async def change_service(
-        self, key: ServiceKey, change: Callable[[ServiceRecord], ServiceRecord]
+        self,
+        key: ServiceKey,
+        change: Callable[[ServiceRecord], ServiceRecord],
+        events: Sequence[Event] = (),
     ) -> ServiceRecord:
         """Store what ``change`` makes of what is wanted of a service at that moment; return it."""
         changed: list[ServiceRecord] = []
@@ -142,7 +145,7 @@ class Ledger:
             changed.append(replace(change(before), generation=before.generation + 1))
             return (SaveService(changed[-1]),)
 
-        await self.commit(rows)
+        await self.commit(rows, events)
         return changed[-1]
 
     def _remember(self, change: Change) -> None:

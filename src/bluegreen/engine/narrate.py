@@ -6,6 +6,7 @@ The only place that makes sentences about rollouts, so that CLI, log and stream 
 from __future__ import annotations
 
 from bluegreen.domain.events import Event
+from bluegreen.domain.instance import Instance
 from bluegreen.domain.rollout import Happened, Kind, Phase, Reason, Rollout
 
 _WITHOUT_TRAFFIC = {
@@ -115,4 +116,17 @@ def _event(rollout: Rollout, kind: str, message: str, now: float, *, level: str 
         rollout=rollout.id,
         level=level,
         data={"phase": str(rollout.phase)},
+    )
+
+
+def instance_told(instance: Instance, kind: str, message: str, now: float, level: str = "info") -> Event:
+    """Return what is told of one instance."""
+    return Event(
+        kind=kind,
+        message=message,
+        at=now,
+        stack=instance.stack,
+        service=instance.service,
+        level=level,
+        data={"instance": instance.name},
     )

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
+import structlog
+
 from bluegreen.domain.decide import PREPARE_DEADLINE
 from bluegreen.domain.errors import BluegreenError, OutcomeUnknown
 from bluegreen.domain.instance import InstanceSpec
@@ -18,14 +20,16 @@ from bluegreen.domain.release import Release, instance_spec
 from bluegreen.domain.rollout import Rollout
 from bluegreen.domain.spec import ServiceSpec, config_hash
 from bluegreen.domain.stack import StackSpec
-from bluegreen.domain.steps import Admit, SetWeights, StartPool, Step, StopPool
-from bluegreen.domain.upkeep import members
+from bluegreen.domain.steps import Admit, Cut, SetWeights, StartPool, Step, StopPool
+from bluegreen.engine.drivers import Drivers
 from bluegreen.engine.inventory import Inventory
 from bluegreen.engine.ledger import Ledger
 from bluegreen.engine.observe import Observer
+from bluegreen.engine.pools import Pools
 from bluegreen.engine.switchboard import Switchboard
 from bluegreen.ports.clock import Clock
-from bluegreen.ports.runtime import Runtime
+
+log = structlog.get_logger()
 
 START_DEADLINE = 60.0
 STOP_MARGIN = 20.0
@@ -35,14 +39,17 @@ STOP_MARGIN = 20.0
 class Performer:
     def __init__(
         self,
-        runtime: Runtime,
+        drivers: Drivers,
         ledger: Ledger,
         inventory: Inventory,
         observer: Observer,
         switchboard: Switchboard,
+        pools: Pools,
         clock: Clock,
     ) -> None:
-        self._runtime = runtime
+        self._runtime = drivers.runtime
+        self._console = drivers.console
+        self._pools = pools
         self._ledger = ledger
         self._inventory = inventory
         self._observer = observer
@@ -57,6 +64,8 @@ class Performer:
                 await self._admit(rollout, pool)
             case SetWeights(routes, weights):
                 await self._switchboard.set_weights(routes, weights)
+            case Cut(pool):
+                await self._switchboard.cut(pool)
             case StopPool(pool):
                 await self.stop_pool(rollout.stack, pool)
             case _:
@@ -88,11 +97,29 @@ class Performer:
         await _within(START_DEADLINE, self._runtime.start(instance), f"starting {instance.name}")
 
     async def stop(self, name: str, grace: float) -> None:
+        await self._say_goodbye(name, grace)
         await _within(grace + STOP_MARGIN, self._runtime.stop(name), f"stopping {name}")
 
     async def remove(self, name: str, grace: float) -> None:
+        await self._say_goodbye(name, grace)
         await _within(grace + STOP_MARGIN, self._runtime.remove(name), f"removing {name}")
         self._inventory.forget(name)
+
+    async def _say_goodbye(self, name: str, grace: float) -> None:
+        """Run the release's own command before its stop signal. It may fail, but not for ever."""
+        instance = self._inventory.find(name)
+        if instance is None or not instance.running:
+            return
+        release = await self._ledger.release(instance.stack, instance.service, instance.release)
+        if release is None or not release.spec.pre_stop:
+            return
+        try:
+            async with asyncio.timeout(grace):
+                code, output = await self._console.execute(name, release.spec.pre_stop)
+            if code != 0:
+                log.warning("pre_stop.failed", instance=name, exit_code=code, output=output[-200:])
+        except (BluegreenError, TimeoutError) as error:
+            log.warning("pre_stop.failed", instance=name, error=str(error) or f"not done in {grace:g} s")
 
     async def stop_pool(self, stack: str, pool: PoolId) -> None:
         """Take the pool's instances from the balancer, then remove them, all at the same time."""
@@ -115,9 +142,7 @@ class Performer:
     async def _admit(self, rollout: Rollout, pool: PoolId) -> None:
         own = pool == rollout.target
         view = self._observer.target(rollout) if own else self._observer.view(rollout.stack, pool)
-        record = self._ledger.services[(rollout.stack, service_of(pool))]
-        servers = members(self._switchboard.servers(pool), view, record.overrides, self._clock.now())
-        await self._switchboard.set_servers(pool, servers)
+        await self._pools.admit(self._ledger.services[(rollout.stack, service_of(pool))], view)
 
     def _spec(self, rollout: Rollout) -> ServiceSpec:
         spec = rollout.spec or self._ledger.spec(rollout.stack).service(rollout.service)

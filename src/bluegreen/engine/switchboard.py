@@ -78,11 +78,15 @@ class Switchboard:
             async with asyncio.timeout(OBSERVE_DEADLINE):
                 return await self._balancer.observe(pools)
         except TimeoutError as error:
-            raise Temporary(
-                f"the balancer did not answer within {OBSERVE_DEADLINE:g} s",
-                code="balancer_hung",
-                hint="Traffic stays as it is. `bluegreen doctor` shows the state of the balancer.",
-            ) from error
+            raise _silent() from error
+
+    async def cut(self, pool: PoolId) -> None:
+        """Close what is open to ``pool``. Raises ``Temporary`` when the balancer does not answer."""
+        try:
+            async with asyncio.timeout(OBSERVE_DEADLINE):
+                await self._balancer.cut(pool)
+        except TimeoutError as error:
+            raise _silent() from error
 
     async def compose(self, stacks: Iterable[StackSpec]) -> None:
         specs = tuple(stacks)
@@ -130,3 +134,11 @@ class Switchboard:
             adopted = tuple(Server(name=s.name, host=s.host, port=s.port, admin=s.admin) for s in servers)
             pools[key] = pool if known is None else replace(pool, servers=adopted)
         return replace(routing, routes=routes, pools=pools)
+
+
+def _silent() -> Temporary:
+    return Temporary(
+        f"the balancer did not answer within {OBSERVE_DEADLINE:g} s",
+        code="balancer_hung",
+        hint="Traffic stays as it is. `bluegreen doctor` shows the state of the balancer.",
+    )

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bluegreen.domain.errors import Temporary
-from bluegreen.domain.health import Verdict
+from bluegreen.domain.facts import InstanceFacts
 from bluegreen.domain.instance import Instance
 from bluegreen.domain.live import live_pool
 from bluegreen.domain.naming import Color, PoolId, pool_id, route_id, service_of
+from bluegreen.domain.override import in_force
 from bluegreen.domain.plan import live_release
 from bluegreen.domain.release import Release, ServiceRecord
 from bluegreen.domain.rollout import Rollout
-from bluegreen.domain.routing import Admin, BalancerFacts, ServerFacts, ServerHealth
+from bluegreen.domain.rotation import standing
+from bluegreen.domain.routing import BalancerFacts
 from bluegreen.domain.spec import config_hash
 from bluegreen.domain.stack import RouteSpec
 from bluegreen.engine.engine import Engine
@@ -22,7 +24,8 @@ from bluegreen.engine.ledger import ServiceKey
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceView:
-    """One instance. ``rotation`` is ``in``, ``out`` or ``-`` (not behind a balancer), ``why`` says why."""
+    """One instance. ``rotation`` is ``in``, ``out`` or ``-`` (not behind a balancer), ``why`` says why, and
+    ``since`` since when (UNIX seconds). ``alive`` is the agent's last answer, where it had to ask."""
 
     name: str
     stack: str
@@ -33,12 +36,14 @@ class InstanceView:
     address: str
     rotation: str
     why: str
+    since: float
     share: int
     in_flight: int
     started_at: float
     restarts: int
     image: str
     last_probe: str
+    alive: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +61,8 @@ class ColorView:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceView:
     """One service. ``state`` uses Docker Cloud's words; ``synchronized`` is false while the
-    definition differs from what runs (``(*)`` in ``service ps``)."""
+    definition differs from what runs (``(*)`` in ``service ps``). ``alarm`` is the code of what keeps the
+    agent from restarting what hangs."""
 
     name: str
     stack: str
@@ -70,11 +76,13 @@ class ServiceView:
     synchronized: bool
     colors: tuple[ColorView, ...]
     rollout: Rollout | None
+    alarm: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteView:
-    """One route. ``live`` is the service that has the traffic, ``target`` the one it is to have."""
+    """One route. ``live`` is the service that has the traffic, ``target`` the one it is to have.
+    ``maintenance`` says why it answers 503 to everybody, by a person's wish; ``None`` when it does not."""
 
     name: str
     stack: str
@@ -86,6 +94,7 @@ class RouteView:
     target: str
     weights: Mapping[PoolId, int]
     synchronized: bool
+    maintenance: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,12 +150,18 @@ class Viewer:
         facts: BalancerFacts | None,
         shares: Mapping[PoolId, int],
     ) -> InstanceView:
-        pool = facts.pools.get(instance.pool) if facts is not None else None
-        servers = {s.name: s for s in pool.servers} if pool is not None else {}
-        server = servers.get(instance.name)
-        routed = instance.pool in self._engine.switchboard.routing.pools
-        rotation, why = _rotation(instance, server, record, routed, self._health_words(instance))
-        health = self._engine.examiner.health(instance)
+        view = self._engine.observer.view(instance.stack, instance.pool, facts)
+        one = next((i for i in view.instances if i.instance.name == instance.name), None)
+        one = one or InstanceFacts(instance=instance)
+        stands = standing(
+            one,
+            view,
+            in_force(record.overrides, self._engine.clock.now()).get(instance.name),
+            routed=instance.pool in self._engine.switchboard.routing.pools,
+            balancer_checks=self._engine.drivers.balancer.checks,
+        )
+        since = self._engine.pools.since(instance.pool, instance.name)
+        alive = self._engine.guardian.alive(instance)
         return InstanceView(
             name=instance.name,
             stack=instance.stack,
@@ -155,23 +170,17 @@ class Viewer:
             release=instance.release,
             state=str(instance.state),
             address="" if instance.host is None else f"{instance.host}:{instance.port or '-'}",
-            rotation=rotation,
-            why=why,
+            rotation=stands.rotation,
+            why=stands.why,
+            since=instance.started_at if since is None else since,
+            alive="" if alive.last is None else f"{alive.verdict}: {alive.last.describe()}",
             share=shares.get(instance.pool, 0),
-            in_flight=server.in_flight if server is not None else 0,
+            in_flight=one.server.in_flight if one.server is not None else 0,
             started_at=instance.started_at,
             restarts=instance.restarts,
             image=instance.image,
-            last_probe=health.last.describe() if health.last is not None else "",
+            last_probe=one.health.last.describe() if one.health.last is not None else "",
         )
-
-    def _health_words(self, instance: Instance) -> str:
-        verdict = self._engine.examiner.health(instance).verdict
-        return {
-            Verdict.HEALTHY: "healthy, not yet admitted",
-            Verdict.SICK: "our probe fails",
-            Verdict.STARTING: "not yet proved healthy",
-        }[verdict]
 
     def _shares(self, facts: BalancerFacts | None) -> dict[PoolId, int]:
         shares: dict[PoolId, int] = {}
@@ -203,6 +212,7 @@ class Viewer:
             synchronized=same,
             colors=tuple(colors),
             rollout=self._engine.active(key),
+            alarm=self._engine.guardian.held(key),
         )
 
     def _routes(self, stack: str | None, facts: BalancerFacts | None) -> list[RouteView]:
@@ -229,6 +239,7 @@ class Viewer:
             target=route.target,
             weights=weights,
             synchronized=not live or live == route.target,
+            maintenance=None if route.maintenance is None else route.maintenance.why,
         )
 
 
@@ -251,30 +262,6 @@ def _color_view(
         in_flight=sum(i.in_flight for i in own),
         share=max((i.share for i in own), default=0),
     )
-
-
-def _rotation(
-    instance: Instance,
-    server: ServerFacts | None,
-    record: ServiceRecord,
-    routed: bool,
-    health: str,
-) -> tuple[str, str]:
-    """Return whether the instance is in rotation, and why."""
-    if instance.name in record.overrides:
-        return "out", record.overrides[instance.name].why
-    if not instance.running:
-        code = "" if instance.exit_code is None else f" (exit code {instance.exit_code})"
-        return "out" if routed else "-", f"{instance.state}{code}"
-    if not routed:
-        return "-", "no route leads to it"
-    if server is None:
-        return "out", health
-    if server.health is ServerHealth.DOWN:
-        return "out", f"the balancer's check fails: {server.last_check}"
-    if server.admin is not Admin.READY:
-        return "out", f"{server.admin} at the balancer"
-    return "in", "healthy"
 
 
 def _state(record: ServiceRecord, running: int, rollout: Rollout | None) -> str:

@@ -22,7 +22,7 @@ from tests.unit.cli.conftest import Run
 HEAVY = ("pydantic", "asyncio", "httpx", "aiohttp", "rich", "yaml", "sqlalchemy", "fastapi")
 VERBS_ISSUE = (
     "demo up down plan deploy switch rollback service stack container status ps logs events history "
-    "inspect drain ready scale abort check schema doctor completion serve"
+    "inspect drain force restart ready maintenance scale abort check schema doctor completion serve"
 )
 
 

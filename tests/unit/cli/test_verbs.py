@@ -25,6 +25,7 @@ STATUS: dict[str, Any] = {
             "replicas": 1,
             "running": 1,
             "synchronized": True,
+            "alarm": "",
             "colors": [
                 {
                     "color": "green",
@@ -51,6 +52,7 @@ STATUS: dict[str, Any] = {
             "target": "webx-blue",
             "weights": {"shop.webx-green.green": 100},
             "synchronized": False,
+            "maintenance": None,
         }
     ],
     "instances": [],

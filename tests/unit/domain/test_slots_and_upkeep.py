@@ -1,4 +1,4 @@
-"""Which release is wanted where, and what keeps it so: slots, targets, upkeep, members."""
+"""Which release is wanted where, and what keeps it so: slots, targets, upkeep."""
 
 from __future__ import annotations
 
@@ -7,27 +7,23 @@ from dataclasses import replace
 import pytest
 
 from bluegreen.domain import slots, targets
-from bluegreen.domain.health import Verdict
 from bluegreen.domain.instance import Instance, InstanceState
-from bluegreen.domain.naming import Color, PoolId, color_of
+from bluegreen.domain.naming import Color, PoolId
 from bluegreen.domain.override import Force, Override
 from bluegreen.domain.release import ServiceRecord
 from bluegreen.domain.rollout import Happened, Phase, Rollout
-from bluegreen.domain.routing import Admin, Server
 from bluegreen.domain.spec import Link, RestartPolicy
-from bluegreen.domain.upkeep import Place, abandoned, members, upkeep
+from bluegreen.domain.upkeep import Place, abandoned, upkeep
 from tests.unit.domain.cases import (
     BLUE,
     GREEN,
     NOW,
     POLICY,
     instance,
-    one,
     record,
     rollout,
     spec,
     stack,
-    view,
 )
 
 B, G, H, P = Color.BLUE, Color.GREEN, Happened, Phase
@@ -202,26 +198,35 @@ def test_a_color_is_abandoned_when_nothing_is_wanted_there() -> None:
     assert abandoned(record(), rollout(P.DONE)) == {G}
 
 
-def server(of: Instance, admin: Admin = Admin.READY) -> Server:
-    assert of.host is not None
-    assert of.port is not None
-    return Server(name=of.name, host=of.host, port=of.port, admin=admin)
+RESTART = Override(force=Force.RESTART, why="it hangs", since=NOW, incarnation="old")
+RESTARTED = record(overrides={B1.name: RESTART})
 
 
-def test_members_enter_well_stay_while_they_run_and_leave_when_they_do_not() -> None:
-    well, sick = one(BLUE), one(BLUE, 2, verdict=Verdict.SICK)
-    assert members((), view(BLUE, well, sick), {}, NOW) == (server(B1),)
-    assert members((server(B2),), view(BLUE, well, sick), {}, NOW) == (server(B1), server(B2))
-    ended = one(BLUE, state=EXITED, host=None, port=None)
-    assert members((server(B1),), view(BLUE, ended), {}, NOW) == ()
+@pytest.mark.parametrize(
+    ("found", "start", "recycle", "renewed"),
+    [
+        # the process that is to end still runs: end it
+        (replace(B1, incarnation="old"), (), (B1.name,), ()),
+        (replace(B1, incarnation="old", state=PAUSED), (), (B1.name,), ()),
+        # it is stopped: start it, even where its policy would leave it so
+        (replace(B1, incarnation="old", state=EXITED), ((B, 1, 1),), (), ()),
+        # another one runs: that was it
+        (replace(B1, incarnation="new"), (), (), (B1.name,)),
+        # it is gone: start it anew, and forget the wish
+        (None, ((B, 1, 1),), (), (B1.name,)),
+    ],
+)
+def test_a_restart_goes_on_wherever_it_was_interrupted(
+    found: Instance | None,
+    start: tuple[tuple[Color, int, int], ...],
+    recycle: tuple[str, ...],
+    renewed: tuple[str, ...],
+) -> None:
+    plan = upkeep(RESTARTED, None, [] if found is None else [found], {1: NO})
+    assert (plan.start, plan.recycle, plan.renewed) == (places(*start), recycle, renewed)
+    assert (plan.stop, plan.remove) == ((), ())
 
 
-def test_an_instance_that_came_back_elsewhere_must_prove_itself_again() -> None:
-    moved = one(BLUE, host="10.9.9.9", verdict=Verdict.STARTING)
-    assert members((server(B1),), view(BLUE, moved), {}, NOW) == ()
-
-
-def test_what_a_person_drained_stays_and_takes_nothing_new() -> None:
-    drained = {B1.name: Override(force=Force.OUT, why="look at it")}
-    assert members((), view(BLUE, one(BLUE)), drained, NOW) == (server(B1, Admin.DRAIN),)
-    assert color_of(BLUE) is B
+def test_what_a_person_says_of_rotation_restarts_nothing() -> None:
+    drained = record(overrides={B1.name: replace(RESTART, force=Force.OUT)})
+    assert upkeep(drained, None, [B1], {1: NO}).recycle == ()

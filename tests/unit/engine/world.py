@@ -22,7 +22,8 @@ from bluegreen.domain.routing import BalancerFacts, Listener, Routing, ServerHea
 from bluegreen.domain.spec import Link, RestartPolicy, ServiceSpec
 from bluegreen.domain.stack import BalancerSpec, RouteSpec, StackSpec
 from bluegreen.engine.commands import stacks
-from bluegreen.engine.engine import Drivers, Engine
+from bluegreen.engine.drivers import Drivers
+from bluegreen.engine.engine import Engine
 from bluegreen.ports.journal import Query
 from bluegreen.testing.fake_balancer import FakeBalancer
 from bluegreen.testing.fake_journal import Crash, FakeJournal

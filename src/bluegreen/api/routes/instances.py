@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from bluegreen.api.context import StackName, Use
-from bluegreen.api.models import Drain, Execute, dump
+from bluegreen.api.models import Drain, Execute, ForceUp, Restart, dump
 from bluegreen.engine.commands import instances
 
 EXECUTE_DEADLINE = 300.0
@@ -34,7 +34,7 @@ async def inspect(use: Use, name: str) -> Any:
 @router.post("/instances/{name}/drain")
 async def drain(use: Use, name: str, body: Drain) -> Any:
     """Give it no new requests."""
-    await instances.drain(use.engine, name, why=body.why, force=body.force)
+    await instances.drain(use.engine, name, why=body.why, seconds=body.seconds, force=body.force)
     return {"instance": name, "rotation": "out"}
 
 
@@ -43,6 +43,20 @@ async def ready(use: Use, name: str) -> Any:
     """Put it back into rotation."""
     await instances.ready(use.engine, name)
     return {"instance": name, "rotation": "in"}
+
+
+@router.post("/instances/{name}/force-up")
+async def force_up(use: Use, name: str, body: ForceUp) -> Any:
+    """Keep it in rotation, whatever its checks say."""
+    await instances.force_up(use.engine, name, why=body.why, seconds=body.seconds)
+    return {"instance": name, "rotation": "in"}
+
+
+@router.post("/instances/{name}/restart", status_code=202)
+async def restart(use: Use, name: str, body: Restart) -> Any:
+    """Have it drained, stopped, started, and in again once it is well."""
+    await instances.restart(use.engine, name, why=body.why, force=body.force)
+    return {"instance": name, "rotation": "out"}
 
 
 @router.post("/instances/{name}/execute")

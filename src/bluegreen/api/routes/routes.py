@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import APIRouter
 
 from bluegreen.api.context import StackName, Use
-from bluegreen.api.models import Switch, dump
+from bluegreen.api.models import MaintenanceBody, Switch, dump
 from bluegreen.api.routes.services import begun
-from bluegreen.engine.commands import traffic
+from bluegreen.engine.commands import maintenance, traffic
 
 router = APIRouter(tags=["routes"])
 
@@ -24,3 +24,18 @@ async def listing(use: Use, stack: StackName = None) -> Any:
 async def switch(use: Use, name: str, body: Switch, stack: StackName = None) -> Any:
     """Move the traffic now, gated on the target's health."""
     return begun(await traffic.switch(use.engine, name, body.target, stack=stack))
+
+
+@router.put("/routes/{name}/maintenance")
+async def close(use: Use, name: str, body: MaintenanceBody, stack: StackName = None) -> Any:
+    """Answer 503 with a page on a route, or on all routes of a balancer; its health path stays 200."""
+    wanted = body.model_dump()
+    await maintenance.begin(use.engine, name, stack=stack, **wanted)
+    return {"route": name, "maintenance": True, "why": body.why}
+
+
+@router.delete("/routes/{name}/maintenance")
+async def reopen(use: Use, name: str, stack: StackName = None) -> Any:
+    """Let its traffic through again."""
+    await maintenance.end(use.engine, name, stack=stack)
+    return {"route": name, "maintenance": False}

@@ -1,4 +1,4 @@
-"""Drain and ready: an operator takes one instance out of rotation and puts it back."""
+"""An operator's hand on one instance: out of rotation and in again, forced up, restarted."""
 
 from __future__ import annotations
 
@@ -9,48 +9,110 @@ from bluegreen.domain.instance import Instance
 from bluegreen.domain.override import Force, Override
 from bluegreen.domain.release import ServiceRecord
 from bluegreen.domain.routing import Admin
+from bluegreen.domain.slots import tended
 from bluegreen.engine.commands import lookup
+from bluegreen.engine.commands.releases import in_progress
 from bluegreen.engine.engine import Engine
+from bluegreen.engine.narrate import instance_told
 
 
 def find(engine: Engine, name: str) -> Instance:
     """Return the instance called ``name``. Raises ``UserError`` (``unknown_instance``)."""
-    found = next((i for i in engine.inventory.everything() if i.name == name), None)
+    found = engine.inventory.find(name)
     if found is None:
         raise lookup.unknown("instance", name, (i.name for i in engine.inventory.everything()))
     return found
 
 
-async def drain(engine: Engine, name: str, *, why: str = "", force: bool = False) -> None:
-    """Give the instance no new requests; those in flight end. Survives a controller restart."""
+async def drain(
+    engine: Engine, name: str, *, why: str = "", seconds: float | None = None, force: bool = False
+) -> None:
+    """Give the instance no new requests; those in flight end. Lasts ``seconds``, or until ``ready``."""
     instance = find(engine, name)
-    servers = engine.switchboard.servers(instance.pool)
-    others = [s for s in servers if s.name != name and s.admin is Admin.READY]
-    has_traffic = any(instance.pool in r.live for r in engine.switchboard.routing.routes.values())
-    if has_traffic and not others and not force:
+    if not force:
+        _refuse_the_last(engine, instance)
+    await _override(engine, instance, Force.OUT, why or "drained by hand", seconds)
+
+
+async def force_up(engine: Engine, name: str, *, why: str, seconds: float | None = None) -> None:
+    """Keep the instance in rotation whatever the checks say, for ``seconds``, or until ``ready``."""
+    await _override(engine, find(engine, name), Force.UP, why, seconds)
+
+
+async def restart(engine: Engine, name: str, *, why: str = "", force: bool = False) -> None:
+    """Have the instance drained, stopped, started, and in again once it is well; returns at once.
+
+    Raises ``UserError``: ``last_instance`` without ``force``, ``rollout_in_progress`` while a rollout
+    brings its color up or takes it down.
+    """
+    instance = find(engine, name)
+    key = (instance.stack, instance.service)
+    record = engine.ledger.services.get(key)
+    rollout = engine.active(key)
+    if record is None or instance.color not in tended(record, rollout):
+        if rollout is not None and not rollout.final:
+            raise in_progress(rollout)
         raise UserError(
-            f"{name} is the last instance of {instance.pool} that serves",
-            code="last_instance",
-            hint=f"Scale first (`bluegreen scale {instance.service} 2`), or give --force.",
+            f"{name} is not wanted any more: it is about to be removed",
+            code="not_wanted",
+            hint=f"`bluegreen ps --service {instance.service}` shows what is.",
         )
-    await _mark(engine, instance, why or "drained by hand")
+    if not force:
+        _refuse_the_last(engine, instance)
+    await _override(engine, instance, Force.RESTART, why or "restarted by hand", None)
 
 
 async def ready(engine: Engine, name: str) -> None:
-    """Put a drained instance back into rotation."""
-    await _mark(engine, find(engine, name), None)
-
-
-async def _mark(engine: Engine, instance: Instance, why: str | None) -> None:
+    """Take back what was said of an instance: its checks decide again."""
+    instance = find(engine, name)
     key = (instance.stack, instance.service)
 
-    def marked(record: ServiceRecord) -> ServiceRecord:
-        others = {n: o for n, o in record.overrides.items() if n != instance.name}
-        if why is None:
-            return replace(record, overrides=others)
-        override = Override(force=Force.OUT, why=why, since=engine.clock.now())
-        return replace(record, overrides=others | {instance.name: override})
+    def without(record: ServiceRecord) -> ServiceRecord:
+        return replace(record, overrides={n: o for n, o in record.overrides.items() if n != name})
 
+    told = instance_told(instance, "override.ended", f"{name}: its checks decide again", engine.clock.now())
     async with engine.lock(instance.stack):
-        await engine.ledger.change_service(key, marked)
+        await engine.ledger.change_service(key, without, (told,))
+        engine.loop(key).wake()
+
+
+def _refuse_the_last(engine: Engine, instance: Instance) -> None:
+    servers = engine.switchboard.servers(instance.pool)
+    others = [
+        s
+        for s in servers
+        if s.name != instance.name
+        and s.admin is Admin.READY
+        and engine.sentinel.against(instance.pool, s.name) is None
+    ]
+    serves = any(s.name == instance.name and s.admin is Admin.READY for s in servers)
+    has_traffic = any(instance.pool in r.live for r in engine.switchboard.routing.routes.values())
+    if has_traffic and serves and not others:
+        raise UserError(
+            f"{instance.name} is the last instance of {instance.pool} that serves",
+            code="last_instance",
+            hint=f"Scale first (`bluegreen scale {instance.service} 2`), or give --force.",
+        )
+
+
+async def _override(
+    engine: Engine, instance: Instance, force: Force, why: str, seconds: float | None
+) -> None:
+    key, now = (instance.stack, instance.service), engine.clock.now()
+    override = Override(
+        force=force,
+        why=why,
+        since=now,
+        until=None if seconds is None else now + seconds,
+        incarnation=instance.incarnation if force is Force.RESTART else "",
+    )
+
+    def marked(record: ServiceRecord) -> ServiceRecord:
+        return replace(record, overrides={**record.overrides, instance.name: override})
+
+    bound = "" if seconds is None else f" for {seconds:g} s"
+    message = f"{instance.name} is forced {force}{bound}: {why}"
+    async with engine.lock(instance.stack):
+        told = instance_told(instance, "override.set", message, now, "warning")
+        await engine.ledger.change_service(key, marked, (told,))
         engine.loop(key).wake()

@@ -13,7 +13,7 @@ from bluegreen.domain.plan import Action, Planned, live_release, plan
 from bluegreen.domain.release import ServiceRecord
 from bluegreen.domain.rollout import FINAL, Phase, Rollout
 from bluegreen.domain.spec import config_hash
-from bluegreen.domain.stack import StackSpec
+from bluegreen.domain.stack import RouteSpec, StackSpec
 from bluegreen.engine.adoption import adopt
 from bluegreen.engine.commands import lookup
 from bluegreen.engine.commands.releases import in_progress, make_room, new_deploy, save_stack
@@ -70,18 +70,20 @@ async def up(engine: Engine, spec: StackSpec, *, prune: bool = False) -> Outcome
 
 
 def _keep_aim(engine: Engine, spec: StackSpec) -> StackSpec:
-    """Return ``spec`` with its routes aimed where the traffic was sent since the file was written."""
+    """Return ``spec`` with its routes aimed where the traffic was sent since the file was written, and
+    closed where a person has closed them."""
     known = engine.ledger.stacks.get(spec.name)
     if known is None:
         return spec
     before = {route.name: route for route in known.spec.routes}
-    routes = tuple(
-        replace(r, target=before[r.name].target)
-        if r.name in before and before[r.name].target in r.candidates
-        else r
-        for r in spec.routes
-    )
-    return replace(spec, routes=routes)
+    return replace(spec, routes=tuple(_kept(route, before.get(route.name)) for route in spec.routes))
+
+
+def _kept(route: RouteSpec, before: RouteSpec | None) -> RouteSpec:
+    if before is None:
+        return route
+    target = before.target if before.target in route.candidates else route.target
+    return replace(route, target=target, maintenance=before.maintenance)
 
 
 def _refuse_if_moving(engine: Engine, spec: StackSpec, change: Planned) -> None:

@@ -1,0 +1,88 @@
+"""Whether an instance that hangs is to be restarted: pure, and careful before all else.
+
+Called by the engine for the instances of one color of one service. Rules, each for a fault of the
+original agent: what serves is never restarted when nothing else does; when everything hangs at once the
+cause is shared and restarting heals nothing; and a budget bounds what a wrong check can do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bluegreen.domain.agent import Agent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """One instance as the agent sees it.
+
+    ``hung``: it failed the agent's check often enough. ``serves``: requests are given to it now, as far
+    as the balancer knows with success. ``claimed``: a person or an earlier ruling deals with it. ``since``
+    is when it was found to hang (UNIX seconds).
+    """
+
+    name: str
+    running: bool = True
+    hung: bool = False
+    serves: bool = True
+    claimed: bool = False
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recycle:
+    """Restart this one, by the safe sequence."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Do nothing, and say so. ``seconds`` until it may be worth judging again (``None``: an event)."""
+
+    code: str
+    why: str
+    hint: str
+    seconds: float | None = None
+
+
+def judge(
+    lives: Sequence[Life], agent: Agent, recycled: Iterable[float], now: float
+) -> Recycle | Hold | None:
+    """Return what is to be done about what hangs; ``None`` when nothing hangs."""
+    hanging = sorted((life for life in lives if life.hung and not life.claimed), key=lambda one: one.since)
+    if not hanging:
+        return None
+    candidate = next((one for one in hanging if not one.serves), hanging[0])
+    others = [life for life in lives if life.running and life.name != candidate.name]
+    if others and all(life.hung for life in others):
+        return Hold(
+            code="all_hang",
+            why=f"all {len(others) + 1} instances hang at the same time: the cause is shared",
+            hint="Look at what they all depend on. `bluegreen restart INSTANCE --force` restarts one.",
+        )
+    if not any(life.serves and not life.hung for life in others) and (others or candidate.serves):
+        return Hold(
+            code="last_that_serves",
+            why=f"{candidate.name} hangs, but no other instance serves",
+            hint="Scale the service, or `bluegreen restart INSTANCE --force`.",
+        )
+    return _within_budget(candidate, agent, recycled, now)
+
+
+def _within_budget(candidate: Life, agent: Agent, recycled: Iterable[float], now: float) -> Recycle | Hold:
+    recent = within(recycled, agent, now)
+    if len(recent) < agent.budget:
+        return Recycle(name=candidate.name)
+    return Hold(
+        code="circuit_open",
+        why=f"{candidate.name} hangs, but {len(recent)} restarts in {agent.window:g} s are enough",
+        hint="Mend the release or its check, or go back: `bluegreen rollback SERVICE`.",
+        seconds=recent[0] + agent.window - now,
+    )
+
+
+def within(recycled: Iterable[float], agent: Agent, now: float) -> tuple[float, ...]:
+    """Return the restarts that still count against the budget, oldest first."""
+    return tuple(sorted(at for at in recycled if at > now - agent.window))

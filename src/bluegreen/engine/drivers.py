@@ -1,0 +1,21 @@
+"""Everything outside, as the composition root has chosen and opened it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bluegreen.ports.balancer import Balancer
+from bluegreen.ports.clock import Clock
+from bluegreen.ports.journal import Journal
+from bluegreen.ports.prober import Prober
+from bluegreen.ports.runtime import Console, Runtime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drivers:
+    runtime: Runtime
+    console: Console
+    balancer: Balancer
+    journal: Journal
+    prober: Prober
+    clock: Clock
