@@ -82,6 +82,11 @@ class Instance:
         return self.state is InstanceState.RUNNING
 
     @property
+    def over(self) -> bool:
+        """True when no process of it runs or is about to come back by itself."""
+        return self.state in {InstanceState.EXITED, InstanceState.CREATED}
+
+    @property
     def reachable(self) -> bool:
         return self.running and self.host is not None and self.port is not None
 

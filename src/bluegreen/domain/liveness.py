@@ -56,17 +56,19 @@ def judge(
         return None
     candidate = next((one for one in hanging if not one.serves), hanging[0])
     others = [life for life in lives if life.running and life.name != candidate.name]
-    if others and all(life.hung for life in others):
-        return Hold(
-            code="all_hang",
-            why=f"all {len(others) + 1} instances hang at the same time: the cause is shared",
-            hint="Look at what they all depend on. `bluegreen restart INSTANCE --force` restarts one.",
-        )
-    if not any(life.serves and not life.hung for life in others) and (others or candidate.serves):
+    if any(life.serves and not life.hung for life in others):
+        return _within_budget(candidate, agent, recycled, now)
+    if candidate.serves:
         return Hold(
             code="last_that_serves",
-            why=f"{candidate.name} hangs, but no other instance serves",
-            hint="Scale the service, or `bluegreen restart INSTANCE --force`.",
+            why=f"{candidate.name} does not answer us, but has the requests, and no other instance serves",
+            hint="Compare the agent's check with the balancer's; `bluegreen restart INSTANCE --force`.",
+        )
+    if others:
+        return Hold(
+            code="none_serves",
+            why=f"{candidate.name} hangs and none of {len(others) + 1} instances serves: a shared cause?",
+            hint="Look at what they all depend on. `bluegreen restart INSTANCE --force` restarts one.",
         )
     return _within_budget(candidate, agent, recycled, now)
 

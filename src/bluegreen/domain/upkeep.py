@@ -53,7 +53,7 @@ def upkeep(
     found = {Place(i.color, i.release, i.index): i for i in instances if i.color is not None}
     colors = tended(record, rollout)
     if record.stopped:
-        running = (i.name for p, i in found.items() if p.color in colors and _runs(i))
+        running = (i.name for p, i in found.items() if p.color in colors and not i.over)
         return Upkeep(stop=tuple(sorted(running)))
     wanted = {
         Place(color, release, index)
@@ -69,7 +69,7 @@ def upkeep(
     ]
     owned = _owned(rollout)
     extra = [i.name for p, i in found.items() if p not in wanted and (p.color, p.release) not in owned]
-    ended = {i.name for i in found.values() if not _runs(i)}
+    ended = {i.name for i in found.values() if i.over}
     return Upkeep(
         start=tuple(sorted(missing)),
         recycle=tuple(sorted(doomed)),
@@ -81,11 +81,7 @@ def upkeep(
 def _outlives(instance: Instance, restarts: Overrides) -> bool:
     """Whether the process that a restart is to end still runs."""
     restart = restarts.get(instance.name)
-    return restart is not None and _runs(instance) and instance.incarnation == restart.incarnation
-
-
-def _runs(instance: Instance) -> bool:
-    return instance.state not in {InstanceState.EXITED, InstanceState.CREATED}
+    return restart is not None and not instance.over and instance.incarnation == restart.incarnation
 
 
 def _revive(instance: Instance, policy: RestartPolicy | None, restart: bool) -> bool:

@@ -146,10 +146,15 @@ class Keeper:
     async def _end_one(self, record: ServiceRecord, plan: Upkeep, name: str, grace: float) -> None:
         if name in plan.remove:
             await self._performer.remove(name, grace)
-        else:
+        elif self._still_runs(name, record.overrides[name].incarnation):
             await self._performer.stop(name, grace)
             await self._tell(record, "instance.stopped", f"{name} is stopped, to be started again", "info")
         await self._inventory.refresh((record.stack, record.name))
+
+    def _still_runs(self, name: str, incarnation: str) -> bool:
+        """Look again: an earlier ending may have been done while this one was being decided."""
+        instance = self._inventory.find(name)
+        return instance is not None and instance.incarnation == incarnation and not instance.over
 
     def _drain(self, record: ServiceRecord) -> float:
         spec = self._ledger.spec(record.stack).service(record.name)

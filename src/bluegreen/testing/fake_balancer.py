@@ -125,6 +125,9 @@ class FakeBalancer:
     def set_health(self, pool: PoolId, server: str, health: ServerHealth) -> None:
         self._health[pool, server] = health
 
+    def emit(self, event: BalancerEvent) -> None:
+        self._events.put_nowait(event)
+
     def set_in_flight(self, pool: PoolId, count: int) -> None:
         self._in_flight[pool] = count
 

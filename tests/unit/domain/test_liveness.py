@@ -32,9 +32,9 @@ COMING = Life(name="coming", serves=False)
         ([WELL, replace(HUNG, name="b", serves=True, since=0.0), HUNG], (), "hung"),
         ([WELL, replace(HUNG, name="b", since=NOW - 50), HUNG], (), "b"),
         # all at once: a shared cause, and restarting heals nothing
-        ([HUNG, replace(HUNG, name="b")], (), "all_hang"),
+        ([HUNG, replace(HUNG, name="b")], (), "none_serves"),
         # the other one does not hang, but it does not serve either
-        ([HUNG, COMING], (), "last_that_serves"),
+        ([HUNG, COMING], (), "none_serves"),
         ([replace(HUNG, serves=True), COMING], (), "last_that_serves"),
         # alone: only where it serves nobody
         ([HUNG], (), "hung"),

@@ -18,7 +18,7 @@ from bluegreen.domain.instance import Instance
 from bluegreen.domain.naming import PoolId, RouteId, route_id
 from bluegreen.domain.policy import RolloutPolicy
 from bluegreen.domain.rollout import Rollout
-from bluegreen.domain.routing import BalancerFacts, Listener, Routing, ServerHealth
+from bluegreen.domain.routing import BalancerEvent, BalancerFacts, Listener, Routing, ServerHealth
 from bluegreen.domain.spec import Link, RestartPolicy, ServiceSpec
 from bluegreen.domain.stack import BalancerSpec, RouteSpec, StackSpec
 from bluegreen.engine.commands import stacks
@@ -95,7 +95,8 @@ def two_colors(**settings: object) -> StackSpec:
 
 
 class World:
-    """``sick`` holds what is ill: instance names, or ``service@release``."""
+    """``sick`` holds what is ill: instance names, or ``service@release``. ``hung`` holds the incarnations
+    that do not answer at all."""
 
     def __init__(self) -> None:
         self.clock = VirtualClock()
@@ -103,12 +104,34 @@ class World:
         self.balancer = _Mute()
         self.journal = FakeJournal()
         self.sick: set[str] = set()
+        self.hung: set[str] = set()
         self.prober = _Eyes(self)
         self.watchman = Watchman(self)
+        self.route = route_id("shop", "lb")
 
     def well(self, instance: Instance) -> bool:
         names = {instance.name, f"{instance.service}@{instance.release}"}
-        return instance.running and not names & self.sick
+        return instance.running and not names & self.sick and not self.hangs(instance)
+
+    def hangs(self, instance: Instance) -> bool:
+        return instance.incarnation in self.hung
+
+    def hang(self, *names: str) -> None:
+        """Let the processes that run now hang, and the balancer's check find it out."""
+        for name in names:
+            instance = self.runtime.instances[name]
+            self.hung.add(instance.incarnation)
+            self.complain(name)
+
+    def complain(self, name: str, health: ServerHealth = ServerHealth.DOWN) -> None:
+        """Let the balancer tell what its check says now."""
+        instance = self.runtime.instances[name]
+        self.see_health()
+        self.balancer.emit(
+            BalancerEvent(
+                pool=instance.pool, server=name, health=health, why="Layer7 timeout", at=self.clock.now()
+            )
+        )
 
     def instances(self, service: str) -> list[Instance]:
         return sorted(
@@ -217,6 +240,8 @@ class _Eyes(FakeProber):
         found = next((i for i in self._world.runtime.instances.values() if i.host == host), None)
         if found is None:
             self.refuse(host, port)
+        elif self._world.hangs(found):
+            self.silence(host, port)
         else:
             self.serve(host, port, 200 if self._world.well(found) else 500)
         return await super().probe(host, port, check)

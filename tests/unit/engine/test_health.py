@@ -1,0 +1,219 @@
+"""What hangs is restarted by the safe sequence, what is only sick is left alone, and people have their say."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from bluegreen.domain.agent import COMPAT_CHECK, Agent, AgentMode
+from bluegreen.domain.errors import UserError
+from bluegreen.domain.naming import PoolId
+from bluegreen.domain.routing import Admin, ServerHealth
+from bluegreen.domain.spec import RestartPolicy
+from bluegreen.engine.commands import instances, maintenance, stacks
+from bluegreen.engine.engine import Engine
+from bluegreen.ports.journal import Query
+from bluegreen.testing.virtual_time import run
+from tests.unit.engine.play import play
+from tests.unit.engine.world import World, bring_up, managed, until
+
+BLUE = PoolId("shop.web.blue")
+FIRST, SECOND = "shop-web-r1-1", "shop-web-r1-2"
+KEY = ("shop", "web")
+
+
+def incarnation(world: World, name: str) -> str:
+    return world.runtime.instances[name].incarnation
+
+
+def admins(world: World) -> dict[str, Admin]:
+    return {server.name: server.admin for server in world.balancer.routing.pools[BLUE].servers}
+
+
+async def told(world: World) -> list[str]:
+    return [event.kind for event in await world.journal.events(Query(limit=1000))]
+
+
+def test_what_hangs_is_drained_stopped_started_and_in_again() -> None:
+    async def story(world: World, engine: Engine) -> None:
+        before = incarnation(world, FIRST)
+        world.hang(FIRST)
+        await until(lambda: incarnation(world, FIRST) != before)
+        await until(lambda: admins(world) == {FIRST: Admin.READY, SECOND: Admin.READY})
+        kinds = await told(world)
+        story_of_it = ["instance.out", "instance.hung", "instance.stopped", "instance.started", "instance.in"]
+        assert [kind for kind in kinds if kind in story_of_it][-5:] == story_of_it
+        record = engine.ledger.services[KEY]
+        await until(lambda: not engine.ledger.services[KEY].overrides)
+        assert len(record.recycled) == 1
+
+    # Its policy would leave it stopped: the restart brings it back all the same.
+    play(story, managed(replicas=2, restart=RestartPolicy.NO))
+
+
+def test_one_that_answers_not_ready_is_out_but_not_restarted() -> None:
+    async def story(world: World, engine: Engine) -> None:
+        before = incarnation(world, FIRST)
+        world.sick.add(FIRST)
+        world.complain(FIRST)
+        await asyncio.sleep(120)
+        assert incarnation(world, FIRST) == before
+        assert "instance.out" in await told(world)
+        world.sick.clear()
+        world.complain(FIRST, ServerHealth.UP)
+        await asyncio.sleep(1)
+        assert (await told(world))[-1] == "instance.in"
+
+    play(story, managed(replicas=2))
+
+
+def test_when_all_hang_nothing_is_restarted_and_people_are_told_once() -> None:
+    async def story(world: World, engine: Engine) -> None:
+        before = [incarnation(world, name) for name in (FIRST, SECOND)]
+        world.watchman.off = True
+        world.hang(FIRST, SECOND)
+        await asyncio.sleep(120)
+        assert [incarnation(world, name) for name in (FIRST, SECOND)] == before
+        assert set(admins(world).values()) == {Admin.READY}
+        assert (await told(world)).count("service.alarm") == 1
+        assert engine.guardian.held(KEY) == "none_serves"
+
+    play(story, managed(replicas=2))
+
+
+def test_a_single_instance_that_serves_nobody_is_restarted() -> None:
+    async def story(world: World, engine: Engine) -> None:
+        before = incarnation(world, FIRST)
+        world.watchman.off = True
+        world.hang(FIRST)
+        await until(lambda: incarnation(world, FIRST) != before and world.serves() == {("web", 1)})
+
+    play(story, managed())
+
+
+def test_a_budget_ends_restarts_that_heal_nothing() -> None:
+    async def story(world: World, engine: Engine) -> None:
+        for _ in range(2):
+            before = incarnation(world, FIRST)
+            world.hang(FIRST)
+            await until(lambda before=before: incarnation(world, FIRST) != before)  # type: ignore[misc]
+            await until(lambda: len(admins(world)) == 2)
+        last = incarnation(world, FIRST)
+        world.hang(FIRST)
+        await until(lambda: engine.guardian.held(KEY) == "circuit_open")
+        assert incarnation(world, FIRST) == last
+        await until(lambda: incarnation(world, FIRST) != last, timeout=700)
+
+    play(story, managed(replicas=2, agent=Agent(budget=2, window=600.0)))
+
+
+@pytest.mark.parametrize("agent", [Agent(mode=AgentMode.OFF)])
+def test_an_agent_that_is_off_restarts_nothing(agent: Agent) -> None:
+    async def story(world: World, engine: Engine) -> None:
+        before = incarnation(world, FIRST)
+        world.hang(FIRST)
+        await asyncio.sleep(120)
+        assert incarnation(world, FIRST) == before
+
+    play(story, managed(replicas=2, agent=agent))
+
+
+def test_the_agent_of_old_ends_the_process_at_the_first_failure() -> None:
+    async def story(world: World, engine: Engine) -> None:
+        await asyncio.sleep(15)  # its start period
+        before = incarnation(world, FIRST)
+        world.sick.add(FIRST)
+        await until(lambda: incarnation(world, FIRST) != before, timeout=15)
+        world.sick.clear()
+        assert "instance.hung" in await told(world)
+
+    agent = Agent(mode=AgentMode.COMPAT, check=COMPAT_CHECK)
+    play(story, managed(replicas=2, agent=agent, restart=RestartPolicy.ALWAYS))
+
+
+def test_a_restart_goes_on_after_the_controllers_death() -> None:
+    async def main() -> None:
+        world = World()
+        async with world.controller() as engine:
+            await bring_up(world, engine, managed(replicas=2, restart=RestartPolicy.NO))
+            before = incarnation(world, FIRST)
+            world.balancer.set_in_flight(BLUE, 1)
+            await instances.restart(engine, FIRST, why="leak")
+        async with world.controller() as engine:
+            await until(lambda: incarnation(world, FIRST) != before)
+            await until(lambda: len(admins(world)) == 2 and not engine.ledger.services[KEY].overrides)
+        assert not world.watchman.gaps
+
+    run(main())
+
+
+def test_the_last_that_serves_is_not_restarted_by_hand_without_force() -> None:
+    async def story(world: World, engine: Engine) -> None:
+        with pytest.raises(UserError) as refused:
+            await instances.restart(engine, FIRST)
+        assert refused.value.code == "last_instance"
+        before = incarnation(world, FIRST)
+        world.watchman.off = True
+        await instances.restart(engine, FIRST, force=True)
+        await until(lambda: incarnation(world, FIRST) != before and len(world.serving(BLUE)) == 1)
+
+    play(story, managed())
+
+
+def test_what_is_forced_ends_by_itself() -> None:
+    async def story(world: World, engine: Engine) -> None:
+        await instances.drain(engine, FIRST, why="look", seconds=30)
+        await until(lambda: admins(world)[FIRST] is Admin.DRAIN)
+        await asyncio.sleep(25)
+        assert admins(world)[FIRST] is Admin.DRAIN
+        await until(lambda: admins(world)[FIRST] is Admin.READY, timeout=10)
+        await instances.force_up(engine, FIRST, why="its check lies", seconds=30)
+        await until(lambda: world.balancer.routing.pools[BLUE].servers[0].forced_up)
+        world.hang(FIRST)
+        before = incarnation(world, FIRST)
+        await asyncio.sleep(25)
+        assert incarnation(world, FIRST) == before, "a person said that it is up"
+        assert (await told(world)).count("override.ended") == 1
+        await until(lambda: incarnation(world, FIRST) != before)
+
+    play(story, managed(replicas=2))
+
+
+def test_the_runtimes_own_check_takes_out_one_of_two_and_never_the_last() -> None:
+    async def story(world: World, engine: Engine) -> None:
+        world.runtime.report(FIRST, "unhealthy")
+        await until(lambda: admins(world) == {FIRST: Admin.DRAIN, SECOND: Admin.READY}, timeout=1)
+        world.runtime.report(SECOND, "unhealthy")
+        await until(lambda: set(admins(world).values()) == {Admin.READY}, timeout=1)
+        world.runtime.report(FIRST, "healthy")
+        await until(lambda: admins(world) == {FIRST: Admin.READY, SECOND: Admin.DRAIN}, timeout=1)
+
+    play(story, managed(replicas=2))
+
+
+def test_maintenance_closes_a_route_and_survives_up() -> None:
+    async def story(world: World, engine: Engine) -> None:
+        await maintenance.begin(engine, "lb", why="new disks")
+        closed = world.balancer.routing.routes[world.route].maintenance
+        assert closed is not None
+        assert (closed.why, closed.health_path) == ("new disks", "/ping")
+        await stacks.up(engine, managed(replicas=2))
+        assert world.balancer.routing.routes[world.route].maintenance == closed
+        assert world.weights() == {BLUE: 100}
+        await maintenance.end(engine, "lb")
+        assert world.balancer.routing.routes[world.route].maintenance is None
+
+    play(story, managed(replicas=2))
+
+
+def test_a_pre_stop_command_runs_before_the_signal_and_may_fail() -> None:
+    async def story(world: World, engine: Engine) -> None:
+        await instances.restart(engine, FIRST)
+        await until(lambda: ("stop", FIRST) in world.runtime.calls)
+        calls = [call for call in world.runtime.calls if call[1] == FIRST and call[0] in ("execute", "stop")]
+        assert [method for method, _ in calls] == ["execute", "stop"]
+
+    spec = managed(replicas=2, pre_stop=("leave", "the", "cluster"))
+    play(story, replace(spec))
