@@ -6,7 +6,7 @@ a server of each pool. It never removes an instance of a color that a rollout ow
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from bluegreen.domain.facts import PoolView
@@ -47,19 +47,22 @@ def upkeep(
     ``policies`` maps release numbers to their restart policy: an instance that ended is started
     again only where its policy would have it run.
     """
-    found = {Place(i.color, i.release, i.index): i for i in instances if i.color is not None}
+    placed = [(Place(i.color, i.release, i.index), i) for i in instances if i.color is not None]
     colors = tended(record, rollout)
     if record.stopped:
-        running = (i.name for p, i in found.items() if p.color in colors and _runs(i))
+        running = (i.name for p, i in placed if p.color in colors and _runs(i))
         return Upkeep(stop=tuple(sorted(running)))
+    # Of several at one place the one that serves stays, however it is called; the others are too many.
+    found = {p: i for p, i in sorted(placed, key=lambda one: (one[1].reachable, one[1].named_as_made))}
     wanted = {
         Place(color, release, index)
         for color, release in colors.items()
         for index in range(1, record.replicas + 1)
     }
-    missing = [p for p in wanted if p not in found or _revive(found[p], policies.get(p.release))]
+    missing = [p for p in wanted if p not in found or _start_again(found[p], policies.get(p.release))]
     owned = _owned(rollout)
-    extra = [i.name for p, i in found.items() if p not in wanted and (p.color, p.release) not in owned]
+    surplus = [(p, i) for p, i in placed if p not in wanted or i is not found[p]]
+    extra = [i.name for p, i in surplus if (p.color, p.release) not in owned]
     return Upkeep(start=tuple(sorted(missing)), remove=tuple(sorted(extra)))
 
 
@@ -67,8 +70,11 @@ def _runs(instance: Instance) -> bool:
     return instance.state not in {InstanceState.EXITED, InstanceState.CREATED}
 
 
-def _revive(instance: Instance, policy: RestartPolicy | None) -> bool:
-    if instance.state is InstanceState.CREATED:
+def _start_again(instance: Instance, policy: RestartPolicy | None) -> bool:
+    """Whether its runtime is to be asked for it again: it ended, lost its network or its name."""
+    if instance.state is InstanceState.CREATED or instance.cut_off:
+        return True
+    if _runs(instance) and not instance.named_as_made:
         return True
     keeps = policy in {RestartPolicy.ALWAYS, RestartPolicy.UNLESS_STOPPED}
     return instance.state is InstanceState.EXITED and keeps
@@ -97,18 +103,31 @@ def members(
 
     An instance enters once it is well and leaves when it no longer runs at its address. One that is
     in and turns sick stays in: taking it out of rotation is the balancer's check, which brings it
-    back as well.
+    back as well. One that is asked to end leaves at once, unless no other is there to take over. One
+    that was renamed is still the same.
     """
+    names = {facts.instance.name for facts in view.instances}
     before = {(s.name, s.host, s.port) for s in current}
-    servers = []
+    nameless = {(s.host, s.port) for s in current if s.name not in names}
+    servers, ending = [], set()
     for facts in view.instances:
         instance = facts.instance
         if instance.host is None or instance.port is None or not instance.running:
             continue
-        known = (instance.name, instance.host, instance.port) in before
+        address = (instance.host, instance.port)
+        known = (instance.name, *address) in before or address in nameless
         if known or facts.well(view.check, now):
             override = overrides.get(instance.name)
             out = override is not None and override.force is Force.OUT
             admin = Admin.DRAIN if out else Admin.READY
             servers.append(Server(name=instance.name, host=instance.host, port=instance.port, admin=admin))
-    return tuple(servers)
+            if instance.stopping:
+                ending.add(instance.name)
+    return _without(ending, servers, {f.instance.name for f in view.instances if f.failing})
+
+
+def _without(ending: Collection[str], servers: list[Server], failing: Collection[str]) -> tuple[Server, ...]:
+    """Return ``servers`` without those that end, if another one remains that may serve."""
+    staying = [server for server in servers if server.name not in ending]
+    able = any(server.admin is Admin.READY and server.name not in failing for server in staying)
+    return tuple(staying if able else servers)

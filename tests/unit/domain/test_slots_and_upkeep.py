@@ -153,6 +153,7 @@ def places(*found: tuple[Color, int, int]) -> tuple[Place, ...]:
 
 
 B1, B2, G1 = instance(BLUE), instance(BLUE, 2), instance(GREEN)
+RENAMED = replace(B1, name="by-hand")
 
 
 @pytest.mark.parametrize(
@@ -167,6 +168,13 @@ B1, B2, G1 = instance(BLUE), instance(BLUE, 2), instance(GREEN)
         (record(), None, [replace(B1, state=EXITED)], NO, [], []),
         (record(), None, [replace(B1, state=CREATED)], NO, [(B, 1, 1)], []),
         (record(), None, [replace(B1, state=PAUSED)], ALWAYS, [], []),
+        (record(), None, [replace(B1, host=None)], NO, [(B, 1, 1)], []),
+        (record(), None, [replace(B1, host=None, port=None)], NO, [], []),
+        (record(), None, [replace(B1, host=None, state=PAUSED)], NO, [], []),
+        (record(), None, [RENAMED], NO, [(B, 1, 1)], []),
+        (record(), None, [replace(RENAMED, state=EXITED)], NO, [], []),
+        (record(), None, [RENAMED, B1], NO, [], [RENAMED.name]),
+        (record(), None, [RENAMED, replace(B1, state=CREATED)], NO, [(B, 1, 1)], [B1.name]),
         (record(), rollout(P.STARTING), [B1, G1], NO, [], []),
         (record(), rollout(P.STARTING), [], NO, [(B, 1, 1)], []),
         (BOTH, rollout(P.BAKING), [], NO, [(B, 1, 1), (G, 2, 1)], []),
@@ -219,6 +227,26 @@ def test_members_enter_well_stay_while_they_run_and_leave_when_they_do_not() -> 
 def test_an_instance_that_came_back_elsewhere_must_prove_itself_again() -> None:
     moved = one(BLUE, host="10.9.9.9", verdict=Verdict.STARTING)
     assert members((server(B1),), view(BLUE, moved), {}, NOW) == ()
+
+
+def test_what_somebody_renamed_stays_and_is_not_mistaken_for_its_neighbour() -> None:
+    renamed = replace(one(BLUE, verdict=Verdict.STARTING), instance=RENAMED)
+    assert members((server(B1),), view(BLUE, renamed), {}, NOW) == (server(RENAMED),)
+    both = view(BLUE, renamed, one(BLUE, state=EXITED))
+    assert members((server(B1),), both, {}, NOW) == (), "the name it had is still borne by another"
+
+
+def test_what_is_asked_to_end_leaves_at_once_if_another_can_take_over() -> None:
+    ending, other = one(BLUE, stopping=True), one(BLUE, 2)
+    before = (server(B1), server(B2))
+    assert members(before, view(BLUE, ending, other), {}, NOW) == (server(B2),)
+    assert members(before, view(BLUE, ending), {}, NOW) == (server(B1),)
+    sick = one(BLUE, 2, verdict=Verdict.SICK)
+    assert members(before, view(BLUE, ending, sick), {}, NOW) == before
+    drained = {B2.name: Override(force=Force.OUT, why="look at it")}
+    assert members(before, view(BLUE, ending, other), drained, NOW) == (server(B1), server(B2, Admin.DRAIN))
+    both = view(BLUE, ending, one(BLUE, 2, stopping=True))
+    assert members(before, both, {}, NOW) == before
 
 
 def test_what_a_person_drained_stays_and_takes_nothing_new() -> None:
