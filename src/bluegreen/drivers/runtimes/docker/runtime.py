@@ -152,7 +152,8 @@ class DockerRuntime(DockerConsole):
         for row in sorted(found, key=lambda row: row["State"] != "running")[:1]:
             path, to = f"containers/{row['Id']}/rename", {"name": instance.name}
             self._sightings.doubt(row["Id"])
-            await self._gateway.call("POST", path, what=what, params=to, accept={404, 409})
+            # 400: somebody else has given it back meanwhile. The next look says what came of it.
+            await self._gateway.call("POST", path, what=what, params=to, accept={400, 404, 409})
         return bool(found)
 
     async def _connected(self, instance: InstanceSpec, container: Json) -> bool:
