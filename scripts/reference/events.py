@@ -21,6 +21,7 @@ _OTHERS = {
     "rollout.held": "a step that was decided is not performed now, and why",
     "rollout.retry": "a step failed for now and is tried again, and why",
     "instance.started": "the upkeep started an instance that was missing",
+    "instance.restored": "the upkeep gave a running instance back its name or its network, taken by hand",
     "instance.start_failed": "the upkeep could not start one, and why; it tries again with growing pauses",
     "stack.changed": "what is wanted of a stack was changed",
     "stack.adopted": "a stack that ran but was not in the journal was taken over from its labels",
