@@ -15,8 +15,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,16 @@ class House:
     def stop(self) -> int:
         """End the controller as an operator would; return its exit code."""
         return self._end(signal.SIGTERM)
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Freeze the controller while the block runs: it sees and does nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def _end(self, number: signal.Signals) -> int:
         assert self._process is not None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bluegreen.domain.naming import Color, PoolId, pool_id
+from bluegreen.domain.naming import Color, PoolId, instance_name, pool_id
 from bluegreen.domain.spec import ServiceSpec
 
 
@@ -51,7 +51,8 @@ class Instance:
     UNIX seconds. ``restarts`` counts how often the runtime brought it back. ``exit_code`` is that
     of the last end, ``None`` while it never ended or when nobody saw it end. ``health`` is the
     runtime's own verdict (Docker's HEALTHCHECK), ``""`` when it has none. ``incarnation`` changes
-    whenever the process behind the name is a new one.
+    whenever the process behind the name is a new one. ``stopping`` is true from the signal that asks it
+    to end, by whoever's hand, to its end.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Instance:
     error: str = ""
     health: str = ""
     image: str = ""
+    stopping: bool = False
 
     @property
     def pool(self) -> PoolId:
@@ -90,9 +92,22 @@ class Instance:
     def reachable(self) -> bool:
         return self.running and self.host is not None and self.port is not None
 
+    @property
+    def cut_off(self) -> bool:
+        """True when it runs and is to take traffic, but has no address (its network was taken away)."""
+        return self.running and self.host is None and self.port is not None
+
+    @property
+    def named_as_made(self) -> bool:
+        """False once somebody renamed it: its labels say what it is, and so what it is to be called."""
+        return self.name == instance_name(self.stack, self.service, self.release, self.index)
+
 
 class RuntimeEventKind(StrEnum):
     STARTED = "started"
+    STOPPING = "stopping"
+    """It was sent the signal that asks it to end, or SIGKILL: give it nothing new."""
+
     DIED = "died"
     OOM = "oom"
     PAUSED = "paused"

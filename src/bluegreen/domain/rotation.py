@@ -40,23 +40,35 @@ def servers(
     An instance enters once it is well and leaves when it no longer runs at its address. ``overrides``
     are those in force; ``balancer_checks`` is false where the balancer asks nobody by itself.
     """
-    before = {(s.name, s.host, s.port) for s in current}
+    known = _known(current, view)
     seats: list[Server] = []
-    spared: list[int] = []
+    spared: set[str] = set()
     for facts in view.instances:
         server, override = _server(facts), overrides.get(facts.instance.name)
         if server is None:
             continue
         if override is not None and override.force is Force.UP:
             seats.append(replace(server, forced_up=True))
-        elif (server.name, server.host, server.port) in before or facts.well(view.check, now):
+        elif server.name in known or facts.well(view.check, now):
             sick = sickness(facts, view.check, balancer_checks=balancer_checks)
-            spared += [len(seats)] if sick and override is None else []
+            spared |= {server.name} if sick and override is None else set()
             seats.append(replace(server, admin=Admin.DRAIN) if sick or override is not None else server)
-    if not any(seat.admin is Admin.READY for seat in seats):
-        for index in spared:
-            seats[index] = replace(seats[index], admin=Admin.READY)
+    failing = {facts.instance.name for facts in view.instances if facts.failing}
+    if not any(seat.admin is Admin.READY and seat.name not in failing for seat in seats):
+        seats = [replace(seat, admin=Admin.READY) if seat.name in spared else seat for seat in seats]
     return tuple(seats)
+
+
+def _known(current: Iterable[Server], view: PoolView) -> set[str]:
+    """Return who of the pool is a server already: by name and address, or renamed at the same address."""
+    names = {facts.instance.name for facts in view.instances}
+    before = {(s.name, s.host, s.port) for s in current}
+    nameless = {(host, port) for name, host, port in before if name not in names}
+    found = set()
+    for one in (facts.instance for facts in view.instances):
+        if (one.name, one.host, one.port) in before or (one.host, one.port) in nameless:
+            found.add(one.name)
+    return found
 
 
 def _server(facts: InstanceFacts) -> Server | None:
@@ -68,7 +80,9 @@ def _server(facts: InstanceFacts) -> Server | None:
 
 
 def sickness(facts: InstanceFacts, check: HealthCheck, *, balancer_checks: bool) -> str:
-    """Return how an instance is sick in a way that the balancer does not see; empty when it is not."""
+    """Return what the balancer does not see and takes an instance out; empty when nothing does."""
+    if facts.instance.stopping:
+        return "it is asked to end"
     if facts.instance.health == "unhealthy":
         return "the runtime's own health check fails"
     ours = check.asked_by_us or not balancer_checks
@@ -102,7 +116,7 @@ def standing(
         )
     if server.admin is not Admin.READY:
         return Standing(rotation=Rotation.OUT, why=sick or f"{server.admin} at the balancer")
-    return Standing(rotation=Rotation.IN, why=f"kept, though {sick}" if sick else "healthy")
+    return Standing(rotation=Rotation.IN, why=f"kept, although {sick}" if sick else "healthy")
 
 
 def _forced(override: Override) -> str:

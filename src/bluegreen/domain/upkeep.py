@@ -50,11 +50,13 @@ def upkeep(
     ``policies`` maps release numbers to their restart policy: an instance that ended is started
     again only where its policy would have it run.
     """
-    found = {Place(i.color, i.release, i.index): i for i in instances if i.color is not None}
+    placed = [(Place(i.color, i.release, i.index), i) for i in instances if i.color is not None]
     colors = tended(record, rollout)
     if record.stopped:
-        running = (i.name for p, i in found.items() if p.color in colors and not i.over)
+        running = (i.name for p, i in placed if p.color in colors and not i.over)
         return Upkeep(stop=tuple(sorted(running)))
+    # Of several at one place the one that serves stays, however it is called; the others are too many.
+    found = {p: i for p, i in sorted(placed, key=lambda one: (one[1].reachable, one[1].named_as_made))}
     wanted = {
         Place(color, release, index)
         for color, release in colors.items()
@@ -65,10 +67,11 @@ def upkeep(
     missing = [
         p
         for p in wanted
-        if p not in found or _revive(found[p], policies.get(p.release), found[p].name in restarts)
+        if p not in found or _start_again(found[p], policies.get(p.release), found[p].name in restarts)
     ]
     owned = _owned(rollout)
-    extra = [i.name for p, i in found.items() if p not in wanted and (p.color, p.release) not in owned]
+    surplus = [(p, i) for p, i in placed if p not in wanted or i is not found[p]]
+    extra = [i.name for p, i in surplus if (p.color, p.release) not in owned]
     ended = {i.name for i in found.values() if i.over}
     return Upkeep(
         start=tuple(sorted(missing)),
@@ -84,8 +87,13 @@ def _outlives(instance: Instance, restarts: Overrides) -> bool:
     return restart is not None and not instance.over and instance.incarnation == restart.incarnation
 
 
-def _revive(instance: Instance, policy: RestartPolicy | None, restart: bool) -> bool:
-    if instance.state is InstanceState.CREATED or (restart and instance.state is InstanceState.EXITED):
+def _start_again(instance: Instance, policy: RestartPolicy | None, restart: bool) -> bool:
+    """Whether its runtime is to be asked for it again: it ended, lost its network or its name."""
+    if instance.state is InstanceState.CREATED or instance.cut_off:
+        return True
+    if instance.state is InstanceState.EXITED and restart:
+        return True
+    if not instance.over and not instance.named_as_made:
         return True
     keeps = policy in {RestartPolicy.ALWAYS, RestartPolicy.UNLESS_STOPPED}
     return instance.state is InstanceState.EXITED and keeps

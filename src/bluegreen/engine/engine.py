@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Callable, Collection
 
 import structlog
@@ -53,7 +54,7 @@ LEASE_DEADLINE = 4.0
 
 _TOLD = {
     RuntimeEventKind.DIED: "ended",
-    RuntimeEventKind.OOM: "was killed for want of memory",
+    RuntimeEventKind.OOM: "ran out of memory",
     RuntimeEventKind.PAUSED: "was paused",
     RuntimeEventKind.RESUMED: "was resumed",
 }
@@ -70,7 +71,8 @@ class Engine:
         self.bus = Bus()
         self.ledger = Ledger(drivers.journal, self.bus)
         self.switchboard = Switchboard(drivers.balancer)
-        self.inventory = Inventory(drivers.runtime, drivers.clock, self._on_runtime)
+        chance = random.Random(owner)
+        self.inventory = Inventory(drivers.runtime, drivers.clock, self._on_runtime, chance)
         self._loops: dict[ServiceKey, ServiceLoop] = {}
         self._tasks: dict[ServiceKey, asyncio.Task[None]] = {}
         self._locks: dict[str, asyncio.Lock] = {}

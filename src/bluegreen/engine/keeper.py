@@ -100,14 +100,22 @@ class Keeper:
         if release is None:
             return
         self._note_attempt(_name(record, place))
+        runs = self._runs(record, place)
         try:
             await self._performer.start(release, place.color, place.index)
         except BluegreenError as error:
             await self._tell(record, "instance.start_failed", error.message, "error")
+            return
+        who = f"{record.name} {place.color} #{place.index}"
+        if runs:
+            await self._tell(record, "instance.restored", f"{who} has its name and network again", "info")
         else:
-            await self._tell(
-                record, "instance.started", f"{record.name} {place.color} #{place.index} started", "info"
-            )
+            await self._tell(record, "instance.started", f"{who} started", "info")
+
+    def _runs(self, record: ServiceRecord, place: Place) -> bool:
+        """Whether the instance of that place runs, so that only what was taken from it is given back."""
+        known = self._inventory.instances((record.stack, record.name))
+        return any(i.running and Place(i.color, i.release, i.index) == place for i in known if i.color)
 
     def _ends(self, record: ServiceRecord, place: Place) -> bool:
         return self._endings.ending(_name(record, place))

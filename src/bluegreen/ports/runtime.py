@@ -26,8 +26,9 @@ class Runtime(Protocol):
     async def start(self, instance: InstanceSpec) -> None:
         """Bring the instance to running, creating it if needed. A running one is left alone.
 
-        An instance of that name whose ``config_hash`` differs is an error (``name_taken``), never
-        silently replaced. Returns once the runtime accepted the start, not when it is healthy.
+        One that runs but lost its network gets it back, one that was renamed its name. An instance of that
+        name whose ``config_hash`` differs is an error (``name_taken``), never silently replaced. Returns
+        once the runtime accepted the start, not when it is healthy.
         """
         ...
 
@@ -45,7 +46,8 @@ class Runtime(Protocol):
     async def list(self, stack: str | None = None, service: str | None = None) -> tuple[Instance, ...]:
         """Return every instance of bluegreen's (or of one stack, or service) in any state.
 
-        Raises rather than returning a partial answer.
+        Raises rather than returning a partial answer. What is remembered may be used only as far as it can
+        be checked: looking at everything now and then is how an event that was never told is healed.
         """
         ...
 
@@ -69,5 +71,9 @@ class Console(Protocol):
         ...
 
     async def signal(self, name: str, signal: str) -> None:
-        """Send a signal (``TERM``) to the instance's main process. One that does not run is fine."""
+        """Send a signal (``TERM``) to the instance's main process. One that does not run is fine.
+
+        Raises ``UserError`` (``instance_missing``, ``bad_signal``). Whether the runtime itself brings back
+        what ends by it is left open (Docker takes it for a stop by hand): ``start`` does.
+        """
         ...

@@ -8,6 +8,7 @@ ones (tests/contract/test_runtime_fake.py).
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from bluegreen.domain.capacity import Capacity, check_limits
@@ -15,6 +16,8 @@ from bluegreen.domain.errors import UserError
 from bluegreen.domain.instance import Instance, InstanceSpec, Prepared, RuntimeEvent, RuntimeEventKind
 from bluegreen.domain.spec import ServiceSpec
 from bluegreen.testing.fake_world import Behaviour, FakeWorld
+
+SIGNAL = re.compile(r"(SIG)?(KILL|TERM|INT|QUIT|HUP|USR1|USR2|WINCH|STOP|CONT)|\d{1,2}", re.IGNORECASE)
 
 __all__ = ["Behaviour", "FakeRuntime"]
 
@@ -53,12 +56,15 @@ class FakeRuntime(FakeWorld):
                     code="name_taken",
                     hint="Remove it, or deploy a new release.",
                 )
+            self._rename_back(instance)
             self.specs[name] = instance
-            if found is None:
+            if name not in self.instances:
                 self._create(instance)
             if not self.instances[name].running:
                 self._change(name, restarts=0)
                 self._launch(name)
+            elif self.instances[name].host is None:
+                self.move(name, self._address(), self.instances[name].port)
 
     async def stop(self, name: str) -> None:
         async with self._call("stop", name):
@@ -106,6 +112,14 @@ class FakeRuntime(FakeWorld):
         async with self._call("execute", name):
             self._must_exist(name)
             return self.executes(name, command)
+
+    async def signal(self, name: str, signal: str) -> None:
+        async with self._call("signal", f"{name} {signal}"):
+            self._must_exist(name)
+            if not SIGNAL.fullmatch(signal):
+                raise UserError(f"there is no signal {signal}", code="bad_signal", hint="Name TERM or INT.")
+            if self.instances[name].running:
+                self._send(name, signal)
 
     def _must_exist(self, name: str) -> None:
         if name not in self.instances:

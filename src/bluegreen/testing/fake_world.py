@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -73,6 +73,7 @@ class FakeWorld:
         self.said = asyncio.Event()
         self.streams: set[asyncio.Queue[RuntimeEvent]] = set()
         self._serial = itertools.count(1)
+        self._incarnations = itertools.count(1)
         self._faults: list[_Fault] = []
         self._thawed = asyncio.Event()
         self._thawed.set()
@@ -113,6 +114,31 @@ class FakeWorld:
                 queue.put_nowait(RuntimeEvent(kind=RuntimeEventKind.RESYNC, at=self.now()))
 
         return mend
+
+    @contextmanager
+    def unheard(self) -> Iterator[None]:
+        """Let nobody hear of what happens in the block, not even that there was something to hear."""
+        streams, self.streams = self.streams, set()
+        try:
+            yield
+        finally:
+            self.streams |= streams
+
+    def pause(self, name: str) -> None:
+        """Somebody froze the instance; it keeps its address."""
+        self._change(name, state=InstanceState.PAUSED)
+        self._emit(RuntimeEventKind.PAUSED, name)
+
+    def resume(self, name: str) -> None:
+        self._change(name, state=InstanceState.RUNNING)
+        self._emit(RuntimeEventKind.RESUMED, name)
+
+    def rename(self, name: str, new: str) -> None:
+        """Somebody gave the instance another name; what it is remains the same."""
+        self.instances[new] = replace(self.instances.pop(name), name=new)
+        self.specs[new] = self.specs.pop(name)
+        self.output[new] = self.output.pop(name)
+        self._emit(RuntimeEventKind.ADDRESS, new, f"rename {new}")
 
     def report(self, name: str, health: str) -> None:
         """The runtime's own health check has a new verdict on the instance."""
@@ -169,13 +195,12 @@ class FakeWorld:
         )
 
     def _launch(self, name: str) -> None:
-        serial = next(self._serial)
         spec = self.specs[name]
         self._change(
             name,
             state=InstanceState.RUNNING,
-            incarnation=f"incarnation-{serial}",
-            host=f"10.0.{serial // 250 % 250}.{serial % 250 + 1}",
+            incarnation=f"incarnation-{next(self._incarnations)}",
+            host=self._address(),
             port=spec.spec.port or next(iter(spec.spec.expose), 3000),
             started_at=self.now(),
         )
@@ -185,6 +210,33 @@ class FakeWorld:
             self.say(name, line)
         if behaviour.exits is not None:
             self.crash(name, behaviour.exits)
+
+    def _address(self) -> str:
+        serial = next(self._serial)
+        return f"10.0.{serial // 250 % 250}.{serial % 250 + 1}"
+
+    def _rename_back(self, spec: InstanceSpec) -> None:
+        """Give an instance that was renamed the name it was made with."""
+        if spec.name in self.instances:
+            return
+        for name, known in list(self.specs.items()):
+            if (known.name, known.config_hash) == (spec.name, spec.config_hash):
+                self.rename(name, spec.name)
+                return
+
+    def _send(self, name: str, signal: str) -> None:
+        """Deliver a signal: it ends what does not ignore it, if it is one that asks to end."""
+        spec = self.specs[name]
+        word = signal.upper().removeprefix("SIG")
+        asks = {"KILL", spec.spec.stop_signal}
+        if word not in asks | {"TERM", "INT", "QUIT"}:
+            return
+        if word in asks:
+            self._emit(RuntimeEventKind.STOPPING, name, f"signal {word}")
+        if word == "KILL":
+            self.crash(name)
+        elif word not in self.behaves(spec).ignores:
+            self.crash(name, 0)
 
     def _end(self, name: str, exit_code: int, *, oom: bool = False) -> None:
         self._change(

@@ -164,6 +164,7 @@ def test_labels_say_what_it_is_and_cannot_be_forged_by_the_user() -> None:
         "bluegreen.color": "green",
         "bluegreen.index": "2",
         "bluegreen.config-hash": "0123456789abcdef",
+        "bluegreen.stop-signal": "TERM",
         "bluegreen.port": "80",
     }
 

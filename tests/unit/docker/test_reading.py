@@ -76,6 +76,9 @@ def test_a_running_container_is_read_from_its_labels_and_state() -> None:
         ({"networks": {"bluegreen_shop": {"IPAddress": ""}}}, "host", None),
         ({"networks": {"mine": {"IPAddress": "10.5.5.5"}}}, "host", "10.5.5.5"),
         ({"mode": "host", "networks": {"host": {"IPAddress": ""}}}, "host", "127.0.0.1"),
+        ({"mode": "none", "networks": {"none": {"IPAddress": ""}}}, "port", None),
+        ({"mode": "container:abc", "networks": {}}, "port", None),
+        ({"networks": {}}, "port", 3000),
     ],
 )
 def test_each_state_is_read(changes: dict[str, Any], field: str, expected: Any) -> None:
@@ -93,6 +96,10 @@ def message(action: str, **attributes: str) -> dict[str, Any]:
     return {"Type": "container", "Action": action, "Actor": actor, "timeNano": 1_500_000_000}
 
 
+def quitting(action: str, **attributes: str) -> dict[str, Any]:
+    return message(action, **{"bluegreen.stop-signal": "QUIT"}, **attributes)
+
+
 @pytest.mark.parametrize(
     ("said", "kind", "detail"),
     [
@@ -104,6 +111,9 @@ def message(action: str, **attributes: str) -> dict[str, Any]:
         (message("health_status: healthy"), RuntimeEventKind.HEALTH, "healthy"),
         (message("destroy"), RuntimeEventKind.REMOVED, ""),
         (message("rename"), RuntimeEventKind.ADDRESS, "rename shop-web-r3-2"),
+        (message("kill", signal="15"), RuntimeEventKind.STOPPING, "signal 15"),
+        (message("kill", signal="9"), RuntimeEventKind.STOPPING, "signal 9"),
+        (quitting("kill", signal="3"), RuntimeEventKind.STOPPING, "signal 3"),
     ],
 )
 def test_each_message_is_an_event(said: dict[str, Any], kind: RuntimeEventKind, detail: str) -> None:
@@ -127,6 +137,9 @@ def test_a_message_about_a_network_is_known_by_the_container() -> None:
     [
         message("exec_start: sh"),
         message("create"),
+        message("kill", signal="1"),
+        message("kill"),
+        quitting("kill", signal="15"),
         {},
         {"Type": "container", "Action": "die"},
         {"Type": "container", "Action": "die", "Actor": {"ID": "x", "Attributes": None}},

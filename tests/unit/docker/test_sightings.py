@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bluegreen.domain.instance import Instance, InstanceState
+from bluegreen.drivers.runtimes.docker.looks import Look
 from bluegreen.drivers.runtimes.docker.sightings import Sightings
 
 WEB = Instance(
@@ -17,26 +18,30 @@ WEB = Instance(
 )
 
 
-def see(sightings: Sightings) -> None:
-    sightings.keep("c1", sightings.asking("c1"), "running", WEB)
+RUNNING: Look = ("running", WEB.name, "", frozenset({("bluegreen_shop", "10.0.0.2")}))
+EXITED: Look = ("exited", WEB.name, "", frozenset({("bluegreen_shop", "")}))
+
+
+def see(sightings: Sightings, container: str = "c1") -> None:
+    sightings.keep(container, sightings.asking(container), RUNNING, WEB)
 
 
 def test_without_an_event_stream_nothing_is_believed() -> None:
     sightings = Sightings()
     see(sightings)
     with sightings.connected(), sightings.caught_up():
-        assert sightings.recall("c1", "running") is None
+        assert sightings.recall("c1", RUNNING) is None
 
 
-def test_with_a_reader_that_waits_it_is_believed_in_that_state_only() -> None:
+def test_with_a_reader_that_waits_it_is_believed_of_that_look_only() -> None:
     sightings = Sightings()
     with sightings.connected():
         see(sightings)
-        assert sightings.recall("c1", "running") is None, "the reader has events before it"
+        assert sightings.recall("c1", RUNNING) is None, "the reader has events before it"
         with sightings.caught_up():
-            assert sightings.recall("c1", "running") == WEB
-            assert sightings.recall("c1", "exited") is None
-            assert sightings.recall("c2", "running") is None
+            assert sightings.recall("c1", RUNNING) == WEB
+            assert sightings.recall("c1", EXITED) is None
+            assert sightings.recall("c2", RUNNING) is None
 
 
 def test_an_event_during_the_inspection_makes_it_worthless() -> None:
@@ -44,8 +49,8 @@ def test_an_event_during_the_inspection_makes_it_worthless() -> None:
     with sightings.connected(), sightings.caught_up():
         token = sightings.asking("c1")
         sightings.doubt("c1")
-        sightings.keep("c1", token, "running", WEB)
-        assert sightings.recall("c1", "running") is None
+        sightings.keep("c1", token, RUNNING, WEB)
+        assert sightings.recall("c1", RUNNING) is None
 
 
 def test_of_two_inspections_only_the_later_one_counts() -> None:
@@ -54,10 +59,10 @@ def test_of_two_inspections_only_the_later_one_counts() -> None:
         earlier = sightings.asking("c1")
         sightings.doubt("c1")
         later = sightings.asking("c1")
-        sightings.keep("c1", earlier, "running", WEB)
-        assert sightings.recall("c1", "running") is None
-        sightings.keep("c1", later, "running", WEB)
-        assert sightings.recall("c1", "running") == WEB
+        sightings.keep("c1", earlier, RUNNING, WEB)
+        assert sightings.recall("c1", RUNNING) is None
+        sightings.keep("c1", later, RUNNING, WEB)
+        assert sightings.recall("c1", RUNNING) == WEB
 
 
 def test_a_lost_stream_ends_all_belief() -> None:
@@ -65,7 +70,7 @@ def test_a_lost_stream_ends_all_belief() -> None:
     with sightings.connected():
         see(sightings)
     with sightings.connected(), sightings.caught_up():
-        assert sightings.recall("c1", "running") is None
+        assert sightings.recall("c1", RUNNING) is None
 
 
 def test_the_owner_is_known_until_the_container_is_forgotten() -> None:
@@ -85,3 +90,12 @@ def test_what_a_full_list_does_not_hold_is_forgotten() -> None:
     assert "c1" in sightings.owners
     sightings.retain(["c2"])
     assert "c1" not in sightings.owners
+
+
+def test_the_oldest_inspections_come_first_and_a_new_one_goes_to_the_end() -> None:
+    sightings = Sightings()
+    with sightings.connected():
+        for container in ("c1", "c2", "c3"):
+            see(sightings, container)
+        see(sightings, "c1")
+        assert sightings.oldest(2) == ("c2", "c3")

@@ -87,6 +87,23 @@ def test_what_the_balancer_cannot_see_takes_out_one_but_never_all(
     assert chosen(both, sick, other, check=check, balancer_checks=balancer_checks) == both
 
 
+def test_what_somebody_renamed_stays_and_is_not_mistaken_for_its_neighbour() -> None:
+    named = replace(B1, name="renamed-by-hand")
+    renamed = replace(one(BLUE, verdict=Verdict.STARTING), instance=named)
+    assert chosen((server(B1),), renamed) == (server(named),)
+    assert chosen((server(B1),), renamed, one(BLUE, state=EXITED)) == (), "another bears the name it had"
+
+
+def test_what_is_asked_to_end_takes_nothing_new_if_another_can_take_over() -> None:
+    ending, other = one(BLUE, stopping=True), one(BLUE, 2)
+    before = (server(B1), server(B2))
+    assert chosen(before, ending, other) == (server(B1, Admin.DRAIN), server(B2))
+    assert chosen(before, ending) == (server(B1),)
+    assert chosen(before, ending, one(BLUE, 2, verdict=Verdict.SICK)) == before
+    assert chosen(before, ending, other, b2=OUT) == (server(B1), server(B2, Admin.DRAIN))
+    assert chosen(before, ending, one(BLUE, 2, stopping=True)) == before
+
+
 def test_a_container_whose_own_check_has_not_passed_yet_waits_where_ours_asks_little() -> None:
     starting = one(BLUE, health="starting")
     assert chosen((), starting, check=replace(CHECK, kind=CheckKind.TCP)) == ()
@@ -105,7 +122,7 @@ def test_a_container_whose_own_check_has_not_passed_yet_waits_where_ours_asks_li
         (one(BLUE, state=EXITED, exit_code=3), None, "out", "exited (exit code 3)"),
         (one(BLUE, server=None, verdict=Verdict.SICK), None, "out", "our probe fails"),
         (one(BLUE, server=None, verdict=Verdict.STARTING), None, "out", "not yet proved healthy"),
-        (one(BLUE, health="unhealthy"), None, "in", "kept, though the runtime's own health check fails"),
+        (one(BLUE, health="unhealthy"), None, "in", "kept, although the runtime's own health check fails"),
     ],
 )
 def test_the_words_for_it(facts: InstanceFacts, override: Override | None, rotation: str, why: str) -> None:

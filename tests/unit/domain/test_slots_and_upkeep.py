@@ -149,6 +149,7 @@ def places(*found: tuple[Color, int, int]) -> tuple[Place, ...]:
 
 
 B1, B2, G1 = instance(BLUE), instance(BLUE, 2), instance(GREEN)
+RENAMED = replace(B1, name="by-hand")
 
 
 @pytest.mark.parametrize(
@@ -163,6 +164,13 @@ B1, B2, G1 = instance(BLUE), instance(BLUE, 2), instance(GREEN)
         (record(), None, [replace(B1, state=EXITED)], NO, [], []),
         (record(), None, [replace(B1, state=CREATED)], NO, [(B, 1, 1)], []),
         (record(), None, [replace(B1, state=PAUSED)], ALWAYS, [], []),
+        (record(), None, [replace(B1, host=None)], NO, [(B, 1, 1)], []),
+        (record(), None, [replace(B1, host=None, port=None)], NO, [], []),
+        (record(), None, [replace(B1, host=None, state=PAUSED)], NO, [], []),
+        (record(), None, [RENAMED], NO, [(B, 1, 1)], []),
+        (record(), None, [replace(RENAMED, state=EXITED)], NO, [], []),
+        (record(), None, [RENAMED, B1], NO, [], [RENAMED.name]),
+        (record(), None, [RENAMED, replace(B1, state=CREATED)], NO, [(B, 1, 1)], [B1.name]),
         (record(), rollout(P.STARTING), [B1, G1], NO, [], []),
         (record(), rollout(P.STARTING), [], NO, [(B, 1, 1)], []),
         (BOTH, rollout(P.BAKING), [], NO, [(B, 1, 1), (G, 2, 1)], []),

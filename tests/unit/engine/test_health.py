@@ -1,4 +1,4 @@
-"""What hangs is restarted by the safe sequence, what is only sick is left alone, and people have their say."""
+"""What hangs is restarted by the safe sequence, what is only sick is not, and people have their say."""
 
 from __future__ import annotations
 

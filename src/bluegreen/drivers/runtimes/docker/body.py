@@ -20,6 +20,8 @@ COLOR = "bluegreen.color"
 INDEX = "bluegreen.index"
 CONFIG_HASH = "bluegreen.config-hash"
 PORT = "bluegreen.port"
+STOP_SIGNAL = "bluegreen.stop-signal"
+"""Events carry a container's labels, so that a signal is known as the one that asks it to end."""
 
 
 def network_name(stack: str) -> str:
@@ -45,7 +47,7 @@ def create_body(instance: InstanceSpec, image_ports: Collection[int] = ()) -> di
     body: dict[str, Any] = {
         "Image": instance.image,
         "Env": [f"{key}={value}" for key, value in spec.environment.items()],
-        "Labels": _labels(instance, traffic_port(spec, image_ports)),
+        "Labels": labels(instance, traffic_port(spec, image_ports)),
         "ExposedPorts": _exposed(spec),
         "Volumes": {m.target: {} for m in spec.mounts if m.source is None},
         "Tty": options.tty,
@@ -97,7 +99,8 @@ def uses_stack_network(options: ContainerOptions) -> bool:
     return options.network_mode in (None, "", "bridge", "default")
 
 
-def _labels(instance: InstanceSpec, port: int | None) -> dict[str, str]:
+def labels(instance: InstanceSpec, port: int | None) -> dict[str, str]:
+    """Return the labels by which any controller finds the instance again, and those of its service."""
     own = {
         STACK: instance.stack,
         SERVICE: instance.service,
@@ -106,6 +109,7 @@ def _labels(instance: InstanceSpec, port: int | None) -> dict[str, str]:
         INDEX: str(instance.index),
         CONFIG_HASH: instance.config_hash,
         PORT: "" if port is None else str(port),
+        STOP_SIGNAL: instance.spec.stop_signal,
     }
     return {**instance.spec.labels, **own}
 
@@ -129,6 +133,12 @@ def _host_config(instance: InstanceSpec) -> dict[str, Any]:
         **_container_options(options),
     }
     return {key: value for key, value in config.items() if value not in (None, [], {}, False)}
+
+
+def own_network(instance: InstanceSpec) -> str | None:
+    """Return the network in which the instance has its address, ``None`` where it has none of its own."""
+    mode = _network_mode(instance)
+    return None if mode in ("none", "host") or mode.startswith("container:") else mode
 
 
 def _network_mode(instance: InstanceSpec) -> str:

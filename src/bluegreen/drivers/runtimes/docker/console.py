@@ -1,4 +1,4 @@
-"""What a person wants of one container: its output, and a command inside it.
+"""What a person wants of one container: its output, a command inside it, a signal to it.
 
 Implements :class:`bluegreen.ports.runtime.Console` for the Docker runtime, which inherits it.
 """
@@ -12,13 +12,14 @@ from typing import Any
 
 from bluegreen.domain.errors import Temporary, UserError
 from bluegreen.drivers.runtimes.docker import reading
+from bluegreen.drivers.runtimes.docker.body import stop_signal
 from bluegreen.drivers.runtimes.docker.gateway import Body, Gateway
 from bluegreen.drivers.runtimes.docker.options import Options
 from bluegreen.drivers.runtimes.docker.streams import frames, raw, text_lines
 
 
 class DockerConsole:
-    """Logs and commands of the instances of one Engine."""
+    """Logs, commands and signals of the instances of one Engine."""
 
     def __init__(self, gateway: Gateway, options: Options) -> None:
         self._gateway = gateway
@@ -72,6 +73,17 @@ class DockerConsole:
             ) from slow
         result = (await self._gateway.call("GET", f"exec/{made}/json", what=what)).body
         return int(result["ExitCode"] or 0), output
+
+    async def signal(self, name: str, signal: str) -> None:
+        """See :meth:`bluegreen.ports.runtime.Console.signal`.
+
+        The Engine takes any signal that comes through it for a stop by hand: from then on its restart
+        policy does not bring this incarnation back, even if it ends much later. Upkeep does.
+        """
+        container = await self._present(name)
+        params, path = {"signal": stop_signal(signal.upper())}, f"containers/{container['Id']}/kill"
+        # It does not run (409), or no longer exists.
+        await self._gateway.call("POST", path, what=f"signal {name}", params=params, accept={404, 409})
 
     async def _run(self, command_id: str, what: str) -> str:
         start = {"Detach": False, "Tty": False}

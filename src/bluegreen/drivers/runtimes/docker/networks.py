@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -48,6 +48,15 @@ class Networks:
                 await self._gateway.call("POST", "networks/create", what=what, body=body, accept={409})
                 found = await self._named(name, what)
             await self._leave_one(found, what)
+
+    async def connect(self, network: str, container: str, aliases: Collection[str]) -> bool:
+        """Give a container an address in ``network``; false when one of the two is no longer there."""
+        what = f"network {network}"
+        body = {"Container": container, "EndpointConfig": {"Aliases": list(aliases)}}
+        path = f"networks/{network}/connect"
+        # 403: somebody else has connected it meanwhile.
+        answer = await self._gateway.call("POST", path, what=what, body=body, accept={403, 404})
+        return answer.status != 404
 
     async def discard(self, stack: str) -> None:
         """Remove the network of ``stack`` if it is ours and nothing of the stack is left."""

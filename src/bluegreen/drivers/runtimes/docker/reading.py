@@ -13,7 +13,7 @@ from typing import Any
 
 from bluegreen.domain.instance import Instance, InstanceState, RuntimeEvent, RuntimeEventKind
 from bluegreen.domain.naming import Color
-from bluegreen.drivers.runtimes.docker import body
+from bluegreen.drivers.runtimes.docker import body, signals
 
 Json = Mapping[str, Any]
 
@@ -29,6 +29,7 @@ STATES = {
 
 KINDS = {
     "start": RuntimeEventKind.STARTED,
+    "kill": RuntimeEventKind.STOPPING,
     "die": RuntimeEventKind.DIED,
     "oom": RuntimeEventKind.OOM,
     "pause": RuntimeEventKind.PAUSED,
@@ -65,7 +66,7 @@ def instance(inspected: Json) -> Instance:
         state=now,
         incarnation=_incarnation(inspected["Id"], state),
         host=_address(inspected),
-        port=_number(labels.get(body.PORT)),
+        port=_number(labels.get(body.PORT)) if _has_network(inspected) else None,
         started_at=timestamp(state.get("StartedAt")),
         restarts=inspected.get("RestartCount", 0),
         exit_code=_exit_code(now, state),
@@ -87,9 +88,13 @@ def event(message: Json, known: Mapping[str, tuple[str, str, str]]) -> RuntimeEv
     found = owner(message, known)
     if kind is None or found is None:
         return None
+    if action == "kill" and not signals.ends(attributes.get("signal", ""), attributes.get(body.STOP_SIGNAL)):
+        return None
     stack, service, name = found
     if action == "die":
         detail = f"exit code {attributes.get('exitCode', '?')}"
+    elif action == "kill":
+        detail = f"signal {attributes['signal']}"
     elif action in ("connect", "disconnect", "rename"):
         detail = f"{action} {attributes.get('name', '')}"
     at = message.get("timeNano", 0) / 1e9 or float(message.get("time", 0))
@@ -131,6 +136,12 @@ def timestamp(text: str | None) -> float:
 
 def _incarnation(container: str, state: Json) -> str:
     return f"{container[:12]}@{state.get('StartedAt', '')}"
+
+
+def _has_network(inspected: Json) -> bool:
+    """Whether it can have an address at all: not without a network, nor in that of another container."""
+    mode = inspected["HostConfig"].get("NetworkMode") or ""
+    return mode != "none" and not mode.startswith("container:")
 
 
 def _address(inspected: Json) -> str | None:

@@ -81,6 +81,13 @@ DAEMON_RULES = (
         "its command {what!r} is not executable in the image (exit code 126)",
         "Make the file executable in the image (`chmod +x`), or call it through its interpreter.",
     ),
+    Rule(
+        r"Invalid signal: (?P<what>\S+)",
+        UserError,
+        "bad_signal",
+        "there is no signal {what}",
+        "Name one of `kill -l`, such as TERM, INT or QUIT.",
+    ),
     DISK_FULL,
     Rule(
         r"non-overlapping IPv4 address pool|fully subnetted",

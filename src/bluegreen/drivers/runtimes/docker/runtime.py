@@ -15,13 +15,18 @@ from typing import Any
 from bluegreen.domain.errors import Permanent, Temporary, UserError
 from bluegreen.domain.instance import Instance, InstanceSpec, Prepared, RuntimeEvent
 from bluegreen.domain.spec import ServiceSpec
-from bluegreen.drivers.runtimes.docker import limits, reading, watch
+from bluegreen.drivers.runtimes.docker import limits, looks, reading, watch
 from bluegreen.drivers.runtimes.docker.body import (
+    COLOR,
     CONFIG_HASH,
+    INDEX,
+    RELEASE,
     SERVICE,
     STACK,
     create_body,
+    labels,
     limit_fields,
+    own_network,
     restart_policy,
     traffic_port,
     uses_stack_network,
@@ -45,6 +50,9 @@ container behind it can be seen."""
 
 INSPECTIONS = 16
 """How many containers are inspected at the same time."""
+
+AGAIN = 50
+"""How many containers a look at everything inspects although the list shows nothing new of them."""
 
 
 class DockerRuntime(DockerConsole):
@@ -94,15 +102,18 @@ class DockerRuntime(DockerConsole):
         await self._networks.discard(container["Config"]["Labels"][STACK])
 
     async def list(self, stack: str | None = None, service: str | None = None) -> tuple[Instance, ...]:
-        """See the port. Costs one call, and one more for each container that changed since."""
+        """See the port. Costs one call, and one more for each container that changed since; of everything
+        at most :data:`AGAIN` more, so that what no list shows (a restart) is found in the end."""
         wanted = [STACK if stack is None else f"{STACK}={stack}"]
         wanted += [SERVICE if service is None else f"{SERVICE}={service}"]
         params = {"all": True, "filters": {"label": wanted}}
         rows = (await self._gateway.call("GET", "containers/json", what="all instances", params=params)).body
-        found = {row["Id"]: self._sightings.recall(row["Id"], row["State"]) for row in rows}
+        found = {row["Id"]: self._sightings.recall(row["Id"], looks.of_row(row)) for row in rows}
+        again: tuple[str, ...] = ()
         if stack is None and service is None:
             self._sightings.retain(found)
-        unseen = [container for container, instance in found.items() if instance is None]
+            again = self._sightings.oldest(AGAIN)
+        unseen = [known for known, instance in found.items() if instance is None or known in again]
         found |= await self._look(unseen)
         return tuple(instance for instance in found.values() if instance is not None)
 
@@ -114,20 +125,47 @@ class DockerRuntime(DockerConsole):
         """Take the next step towards a running container; false if the world moved: look again."""
         container = await self._inspect(instance.name, foreign_is_absent=False)
         if container is None:
+            if await self._renamed_back(instance):
+                return False
             created = await self._create(instance)
             return created is not None and await self._launch(instance, created)
         _check_same(instance, container)
         state, identity = container["State"], str(container["Id"])
         if state["Paused"]:
             await self._post(identity, "unpause", instance.name)
-            return True
-        if state["Running"]:
-            return True
+        if state["Paused"] or state["Running"]:
+            return await self._connected(instance, container)
         if state["Status"] in ("removing", "dead"):
             await self._delete(identity, instance.name, volumes=True)
             return False
         await self._restore_policy(instance, container)
         return await self._launch(instance, identity)
+
+    async def _renamed_back(self, instance: InstanceSpec) -> bool:
+        """Give the container of ``instance`` its name back; false if there is none under another name."""
+        wanted = (STACK, SERVICE, RELEASE, COLOR, INDEX, CONFIG_HASH)
+        marks = labels(instance, None)
+        params = {"all": True, "filters": {"label": [f"{key}={marks[key]}" for key in wanted]}}
+        what = f"instance {instance.name}"
+        found = (await self._gateway.call("GET", "containers/json", what=what, params=params)).body
+        # Copies by hand carry the labels as well: the one that runs is the one that serves.
+        for row in sorted(found, key=lambda row: row["State"] != "running")[:1]:
+            path, to = f"containers/{row['Id']}/rename", {"name": instance.name}
+            self._sightings.doubt(row["Id"])
+            # 400: somebody else has given it back meanwhile. The next look says what came of it.
+            await self._gateway.call("POST", path, what=what, params=to, accept={400, 404, 409})
+        return bool(found)
+
+    async def _connected(self, instance: InstanceSpec, container: Json) -> bool:
+        """Put a running container back into its network if somebody took it out."""
+        network = own_network(instance)
+        if network is None or network in (container["NetworkSettings"].get("Networks") or {}):
+            return True
+        shared = uses_stack_network(instance.spec.container)
+        if shared:
+            await self._networks.ensure(instance.stack)
+        self._sightings.doubt(container["Id"])
+        return await self._networks.connect(network, container["Id"], instance.aliases if shared else ())
 
     async def _create(self, instance: InstanceSpec) -> str | None:
         """Create the container and return its id, ``None`` if somebody else has done so."""
@@ -254,7 +292,7 @@ class DockerRuntime(DockerConsole):
         if inspected is None:
             return None
         instance = reading.instance(inspected)
-        self._sightings.keep(container, token, inspected["State"]["Status"], instance)
+        self._sightings.keep(container, token, looks.of_inspected(inspected), instance)
         return instance
 
 

@@ -3,15 +3,19 @@
 The Engine's list lacks exit codes, start times and restarts; one inspection per container and
 question would make a controller's cost grow with what exists. An inspection is remembered only
 while an event stream is being read, dropped by the first event about its container, and not used
-while a reader has not yet come back for more (its next event may already be waiting).
+while a reader has not yet come back for more (its next event may already be waiting). Events may be
+lost nevertheless: it is not used either when the list shows the container otherwise, and those that are
+longest ago are made again bit by bit (:meth:`Sightings.oldest`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from itertools import islice
 
 from bluegreen.domain.instance import Instance
+from bluegreen.drivers.runtimes.docker.looks import Look
 
 Owner = tuple[str, str, str]
 """(stack, service, name) of a container."""
@@ -22,27 +26,32 @@ class Sightings:
 
     def __init__(self) -> None:
         self.owners: dict[str, Owner] = {}
-        self._seen: dict[str, tuple[str, Instance]] = {}
+        self._seen: dict[str, tuple[Look, Instance]] = {}
         self._asked: dict[str, object] = {}
         self._connected = 0
         self._caught_up = 0
 
-    def recall(self, container: str, state: str) -> Instance | None:
-        """Return what was seen of ``container`` if it still holds; ``state`` is its listed state."""
-        seen_state, instance = self._seen.get(container, ("", None))
-        return instance if self._caught_up and seen_state == state else None
+    def recall(self, container: str, look: Look) -> Instance | None:
+        """Return what was seen of ``container`` if it still holds; ``look`` is how it is listed."""
+        seen_look, instance = self._seen.get(container, (None, None))
+        return instance if self._caught_up and seen_look == look else None
+
+    def oldest(self, count: int) -> tuple[str, ...]:
+        """Return the containers whose inspections are longest ago."""
+        return tuple(islice(self._seen, count))
 
     def asking(self, container: str) -> object:
         """Return a token for an inspection that begins now: only the latest answer is kept."""
         token = self._asked[container] = object()
         return token
 
-    def keep(self, container: str, token: object, state: str, instance: Instance) -> None:
+    def keep(self, container: str, token: object, look: Look, instance: Instance) -> None:
         self.owners[container] = (instance.stack, instance.service, instance.name)
         if self._asked.get(container) is token:
             del self._asked[container]
             if self._connected:
-                self._seen[container] = (state, instance)
+                self._seen.pop(container, None)  # so that the order is that of the inspections
+                self._seen[container] = (look, instance)
 
     def doubt(self, container: str) -> None:
         """Something happened to ``container``, or is about to: look again."""

@@ -56,17 +56,24 @@ def check_command(spec: ServiceSpec) -> None:
         )
 
 
-def signal_number(spec: ServiceSpec) -> int:
-    """Return the number of ``TERM``, ``SIGTERM`` or ``15``. Raises ``UserError`` (``bad_signal``)."""
-    text = spec.stop_signal.upper().removeprefix("SIG")
+def signal_number(name: str, whose: str) -> int:
+    """Return the number of ``TERM``, ``SIGTERM`` or ``15``. Raises ``UserError`` (``bad_signal``).
+
+    ``whose`` it is stands in the message: a service's or an instance's name.
+    """
+    text = name.upper().removeprefix("SIG")
     try:
         return signal.Signals(int(text)) if text.isdecimal() else signal.Signals[f"SIG{text}"]
     except (KeyError, ValueError) as error:
         raise UserError(
-            f"{spec.name}: there is no signal {spec.stop_signal}",
+            f"{whose}: there is no signal {name}",
             code="bad_signal",
             hint="Name one of `kill -l`, such as TERM, INT or QUIT.",
         ) from error
+
+
+def stop_signal(spec: ServiceSpec) -> int:
+    return signal_number(spec.stop_signal, spec.name)
 
 
 def command_line(instance: InstanceSpec, port: int) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from typing import Any
 from bluegreen.domain.errors import BluegreenError, Temporary
 from bluegreen.domain.instance import Instance, InstanceSpec, InstanceState, RuntimeEventKind
 from bluegreen.drivers.runtimes.process.backoff import Backoff, comes_back
-from bluegreen.drivers.runtimes.process.command import command_line, environment, process_of, signal_number
+from bluegreen.drivers.runtimes.process.command import command_line, environment, process_of, stop_signal
 from bluegreen.drivers.runtimes.process.house import HOST, House
 from bluegreen.drivers.runtimes.process.launcher import Gate, Launch
 from bluegreen.drivers.runtimes.process.living import LivingProcess, adopt, end_session
@@ -112,7 +112,7 @@ class Keeper:
             return
         spec = self.record.spec.spec
         self._grace_until = time.monotonic() + spec.stop_grace
-        self._living.send(signal_number(spec))
+        self._living.send(stop_signal(spec))
         _done, waiting = await asyncio.wait({self._task}, timeout=spec.stop_grace)
         if waiting and self._living is not None:
             self._living.send(signal.SIGKILL)
@@ -125,6 +125,15 @@ class Keeper:
                 hint="It hangs in the kernel, often on a dead disk or mount; see `ps -o stat,wchan`.",
                 evidence=(("process", str(self.record.process)),),
             )
+
+    def send(self, number: int) -> None:
+        """Send a signal to the main process, if there is one, and say so if it asks it to end."""
+        if self._living is None:
+            return
+        if number in (stop_signal(self.record.spec.spec), signal.SIGKILL):
+            detail = f"signal {signal.Signals(number).name}"
+            self._house.events.tell(RuntimeEventKind.STOPPING, self.record.spec, detail)
+        self._living.send(number)
 
     async def forget(self) -> None:
         """Delete what is kept of a stopped instance."""
@@ -217,7 +226,7 @@ class Keeper:
             self._house.events.tell(RuntimeEventKind.OOM, spec)
         self._house.events.tell(RuntimeEventKind.DIED, spec, "" if code is None else f"exit code {code}")
         if self.record.process is not None:
-            await end_session(self.record.process, signal_number(spec.spec), self._grace_until)
+            await end_session(self.record.process, stop_signal(spec.spec), self._grace_until)
         await asyncio.to_thread(self._house.groups.remove, self.name)
         if living is not None:
             living.reap()

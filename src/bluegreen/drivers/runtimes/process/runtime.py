@@ -17,7 +17,7 @@ from bluegreen.domain.errors import UserError
 from bluegreen.domain.instance import Instance, InstanceSpec, Prepared, RuntimeEvent, RuntimeEventKind
 from bluegreen.domain.spec import Limits, ServiceSpec
 from bluegreen.drivers.runtimes.process.cgroups import ControlGroups
-from bluegreen.drivers.runtimes.process.command import check_command, signal_number
+from bluegreen.drivers.runtimes.process.command import check_command, signal_number, stop_signal
 from bluegreen.drivers.runtimes.process.executing import execute
 from bluegreen.drivers.runtimes.process.house import House
 from bluegreen.drivers.runtimes.process.keeper import Keeper
@@ -60,7 +60,7 @@ class ProcessRuntime:
 
     async def prepare(self, stack: str, spec: ServiceSpec) -> Prepared:
         check_command(spec)
-        signal_number(spec)
+        stop_signal(spec)
         check_limits(spec.name, spec.limits, self._capacity)
         await asyncio.to_thread(self._house.groups.check, spec.name, spec.limits)
         return Prepared(image=spec.image or "", warnings=_unheard(spec))
@@ -138,6 +138,9 @@ class ProcessRuntime:
         return await execute(
             keeper.launch(keeper.record.port or 0), command, lambda pid: self._house.groups.join(name, pid)
         )
+
+    async def signal(self, name: str, signal: str) -> None:
+        self._keeper(name).send(signal_number(signal, name))
 
     async def limits(self, name: str) -> Limits:
         """Return the limits of an instance as the kernel has them now."""
