@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bluegreen.domain.errors import BluegreenError
 from bluegreen.domain.naming import PoolId
+from bluegreen.drivers.balancers.haproxy.cutting import cutting_commands, who_is_there
 from bluegreen.drivers.balancers.haproxy.layout import routes_map_in
 from bluegreen.drivers.balancers.haproxy.observing import in_flight_by_pool
 from bluegreen.drivers.balancers.haproxy.runtime_api import RuntimeApi
@@ -44,6 +45,13 @@ class FormerWorkers:
                 await self._api.to_old_worker(pid, [command.format(map=shown) for command in told])
             if not shown:
                 self._pids -= {pid}
+
+    async def cut(self, pool: PoolId) -> None:
+        """Close what is open to the servers of ``pool`` in each."""
+        for pid in self._pids:
+            with suppress(BluegreenError):
+                there = await self._api.to_old_worker(pid, [who_is_there(pool)])
+                await self._api.to_old_worker(pid, cutting_commands(pool, there))
 
     async def in_flight(self) -> dict[PoolId, int]:
         """Return the requests in flight per pool, over all of them."""

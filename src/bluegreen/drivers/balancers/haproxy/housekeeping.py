@@ -87,6 +87,8 @@ class Housekeeping:
         if pool.check.kind is CheckKind.NONE or len(self._probes) + len(servers) > _MOST_PROBES:
             return
         for name, server in servers:
+            if server.forced_up:
+                continue
             target = f"{pool.id}/{name}{PROBE_SUFFIX}"
             added = await self._api.succeeds(
                 (
