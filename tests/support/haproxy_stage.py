@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -29,21 +30,20 @@ BUNDLED: Way = {}
 class Backend:
     """One instance: answers with its pool's name, holds requests to ``/hold``, counts what arrives.
 
-    ``well`` is what its ``/ping`` says, ``serves`` whether users get their answers.
+    ``well`` is what its ``/ping`` says; users that ask for ``/fail`` get a 503 all the same.
     """
 
     def __init__(self, pool: PoolId) -> None:
         self.pool = pool
         self.well = True
-        self.serves = True
         self.checks = 0
         self.seen: Counter[str] = Counter()
         self.release = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
-    async def open(self) -> tuple[str, int]:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+    async def open(self, tls: ssl.SSLContext | None = None) -> tuple[str, int]:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls)
         host, port = self._server.sockets[0].getsockname()
         return host, port
 
@@ -84,7 +84,7 @@ class Backend:
             await self.release.wait()
         elif path.startswith("/slow"):
             await asyncio.sleep(0.3)
-        well = self.well if checked else self.serves
+        well = self.well if checked else not path.startswith("/fail")
         status = "200 OK" if well else "503 Sick"
         answer = self.pool.encode()
         writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(answer)}\r\n\r\n".encode() + answer)
@@ -126,6 +126,10 @@ class HaproxyStage:
     async def servers_of(self, pool: PoolId) -> set[str]:
         """The names of all servers that HAProxy itself knows in a pool."""
         return {row["srv_name"] for row in state_rows(await self.api().ask(f"show servers state {pool}"))}
+
+    async def has_only(self, pool: PoolId, names: set[str]) -> bool:
+        """Whether HAProxy knows these servers in a pool, each with its twin, and no others."""
+        return await self.servers_of(pool) == names | {f"{name}:last" for name in names}
 
     def processes(self) -> list[psutil.Process]:
         """Every HAProxy process of this stage, found by the folder it runs in."""

@@ -18,7 +18,7 @@ from bluegreen.domain.routing import BalancerEvent, BalancerFacts, Routing, Serv
 from bluegreen.drivers.balancers.haproxy import files, questions
 from bluegreen.drivers.balancers.haproxy.binding import endpoints, require_free
 from bluegreen.drivers.balancers.haproxy.change import Change, change_between
-from bluegreen.drivers.balancers.haproxy.cutting import cutting_commands, who_is_there
+from bluegreen.drivers.balancers.haproxy.cutting import cut
 from bluegreen.drivers.balancers.haproxy.former_workers import FormerWorkers
 from bluegreen.drivers.balancers.haproxy.housekeeping import Housekeeping
 from bluegreen.drivers.balancers.haproxy.layout import CONFIG
@@ -143,13 +143,11 @@ class HaproxyBalancer:
         await self._require_ports(routing, workers, former)
         state, verdicts = await self._health_to_keep(routing) if workers else ("1\n", {})
         fresh = await self._structure.replace(routing, self._texts, workers, state)
-        former_members = self._members
         self._settle(routing, fresh, verdicts)
         for pool in routing.pools.values():
-            known = former_members.of(pool.id) if former_members is not None else {}
-            new = [(s.name, s) for s in pool.servers if s.name not in known]
+            unknown = [(s.name, s) for s in pool.servers if not verdicts.get((pool.id, s.name))]
             with suppress(BluegreenError):
-                await self.housekeeping.prove(pool, new)
+                await self.housekeeping.prove(pool, unknown)
 
     async def _require_ports(self, routing: Routing, workers: Workers | None, former: Routing | None) -> None:
         own = await self._process.numbers()  # those of a dead one as well: a start ends them
@@ -188,7 +186,11 @@ class HaproxyBalancer:
                 checked = self._members.are_checked(pool.id)
                 if tables.has(key) and tables.server(key, server.name, checked) == server:
                     kept[key] = server.name
-                    verdicts[pool.id, server.name] = tables.health(key)
+                    verdict = tables.health(key)
+                    if verdict is ServerHealth.UNCHECKED:
+                        verdict = self.housekeeping.verdict(*key)
+                    if verdict is not ServerHealth.UNCHECKED:
+                        verdicts[pool.id, server.name] = verdict
         return state_to_keep(await self._api.ask("show servers state"), kept), verdicts
 
     # -- observe -------------------------------------------------------------------------------
@@ -250,8 +252,7 @@ class HaproxyBalancer:
         return self._notices.events()
 
     async def cut(self, pool: PoolId) -> None:
-        there = await self._api.ask(who_is_there(pool))
-        await self._api.succeeds(cutting_commands(pool, there))
+        await cut(self._api.attempt, pool)
         self._former.are_those_of(await self._process.find())
         await self._former.cut(pool)
 
