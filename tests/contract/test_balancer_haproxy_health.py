@@ -14,6 +14,7 @@ from bluegreen.domain.check import HealthCheck
 from bluegreen.domain.naming import RouteId
 from bluegreen.domain.routing import (
     BalancerEvent,
+    Globals,
     Maintenance,
     PoolOptions,
     Route,
@@ -344,6 +345,25 @@ def test_events_speak_of_servers_by_their_own_names_and_not_of_probes_and_twins(
             await stage.fall_sick(host, port)
             await until(_true_of(lambda: any(e.health is ServerHealth.DOWN for e in heard)), "it is told")
         assert {event.server for event in heard if event.pool is not None} == {"s1"}
+
+    play(scenario)
+
+
+def test_events_come_beside_the_log_of_a_user(play: Play) -> None:
+    async def scenario(stage: HaproxyStage) -> None:
+        routing = await live(stage, GREEN)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as syslog:
+            syslog.bind(("127.0.0.1", 0))
+            syslog.setblocking(False)
+            target = f"127.0.0.1:{syslog.getsockname()[1]}"
+            await stage.balancer.apply(replace(routing, settings=Globals(log_target=target)))
+            async with listening(stage) as heard:
+                for _ in range(30):
+                    await stage.ask(routing.routes[WEB].port)
+                await stage.fall_sick(*_address(routing))
+                await until(_true_of(lambda: any(e.server for e in heard)), "it is told")
+            assert [event.server for event in heard] == ["", "s1"], "no line about traffic came there"
+            assert b"listener:" in syslog.recv(4096), "traffic is logged where it was"
 
     play(scenario)
 
