@@ -219,7 +219,10 @@ def test_a_state_folder_with_a_long_path_works(tmp_path: Path) -> None:
 def test_what_was_down_stays_down_over_a_reload(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, GREEN)
-        (server,) = routing.pools[GREEN].servers
+        pool = replace(routing.pools[GREEN], options=PoolOptions(keep_last_good=False))
+        routing = replace(routing, pools={**routing.pools, GREEN: pool})
+        await stage.balancer.apply(routing)
+        (server,) = pool.servers
         await stage.fall_sick(server.host, server.port)
         await until(has_health(stage, GREEN, ServerHealth.DOWN), "it is down")
         await until(answers(stage, routing, None), "it gets no requests")
@@ -254,7 +257,7 @@ def _listing(stage: HaproxyStage) -> set[str]:
 
 def _knows(stage: HaproxyStage, names: set[str]) -> Callable[[], Awaitable[bool]]:
     async def condition() -> bool:
-        return await stage.servers_of(GREEN) == names
+        return await stage.has_only(GREEN, names)
 
     return condition
 

@@ -272,6 +272,7 @@ def _saw(count: Callable[[], int], least: int) -> Callable[[], Awaitable[bool]]:
 
 def _has_only(stage: HaproxyStage, names: set[str], pool: PoolId = GREEN) -> Callable[[], Awaitable[bool]]:
     async def condition() -> bool:
-        return {name for name in await stage.servers_of(pool) if not name.startswith("sick:")} == names
+        known = await stage.servers_of(pool) - {"sick:probe"}
+        return known == names | {f"{name}:last" for name in names}
 
     return condition

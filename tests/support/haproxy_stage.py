@@ -6,8 +6,9 @@ import asyncio
 import os
 import signal
 import socket
+import ssl
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,7 +28,10 @@ BUNDLED: Way = {}
 
 
 class Backend:
-    """One instance: answers with its pool's name, holds requests to ``/hold``, counts what arrives."""
+    """One instance: answers with its pool's name, holds requests to ``/hold``, counts what arrives.
+
+    ``well`` is what its ``/ping`` says; users that ask for ``/fail`` get a 503 all the same.
+    """
 
     def __init__(self, pool: PoolId) -> None:
         self.pool = pool
@@ -38,8 +42,8 @@ class Backend:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
-    async def open(self) -> tuple[str, int]:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+    async def open(self, tls: ssl.SSLContext | None = None) -> tuple[str, int]:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls)
         host, port = self._server.sockets[0].getsockname()
         return host, port
 
@@ -67,11 +71,21 @@ class Backend:
         self.checks += checked
         if not checked:
             self.seen[f"{method} {path} {body.decode()}".strip()] += 1
+        if path.startswith("/stream"):
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+            await reader.read()
+            return False
+        if path.startswith("/tunnel"):
+            writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+            while said := await reader.read(100):
+                writer.write(said)
+            return False
         if path.startswith("/hold"):
             await self.release.wait()
         elif path.startswith("/slow"):
             await asyncio.sleep(0.3)
-        status = "200 OK" if self.well or not checked else "503 Sick"
+        well = self.well if checked else not path.startswith("/fail")
+        status = "200 OK" if well else "503 Sick"
         answer = self.pool.encode()
         writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(answer)}\r\n\r\n".encode() + answer)
         await writer.drain()
@@ -113,6 +127,10 @@ class HaproxyStage:
         """The names of all servers that HAProxy itself knows in a pool."""
         return {row["srv_name"] for row in state_rows(await self.api().ask(f"show servers state {pool}"))}
 
+    async def has_only(self, pool: PoolId, names: set[str]) -> bool:
+        """Whether HAProxy knows these servers in a pool, each with its twin, and no others."""
+        return await self.servers_of(pool) == names | {f"{name}:last" for name in names}
+
     def processes(self) -> list[psutil.Process]:
         """Every HAProxy process of this stage, found by the folder it runs in."""
         wanted = str(self.folder / "state")
@@ -136,6 +154,28 @@ class HaproxyStage:
 
     async def fall_sick(self, host: str, port: int) -> None:
         self.backends[host, port].well = False
+
+    async def get_well(self, host: str, port: int) -> None:
+        self.backends[host, port].well = True
+
+    async def status(self, port: int, path: str = "/", method: str = "GET") -> int:
+        return (await self.request(port, path=path, method=method))[0]
+
+    @asynccontextmanager
+    async def stream(self, port: int) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /stream HTTP/1.1\r\nHost: any.example\r\n\r\n")
+        assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
+        reading = asyncio.create_task(_to_the_end(reader))
+
+        async def ended() -> bool:
+            return reading.done()
+
+        try:
+            yield ended
+        finally:
+            writer.transport.abort()
+            await reading
 
     async def ask(self, port: int, host: str = "any.example", path: str = "/") -> PoolId | None:
         status, body = await self.request(port, host, path)
@@ -194,6 +234,11 @@ async def haproxy_stage(way: Way = BUNDLED) -> AsyncIterator[HaproxyStage]:
             yield stage
         finally:
             await stage.close()
+
+
+async def _to_the_end(reader: asyncio.StreamReader) -> None:
+    with suppress(ConnectionError):
+        await reader.read()
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

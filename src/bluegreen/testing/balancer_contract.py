@@ -1,16 +1,15 @@
 """What every balancer driver must do, as a test suite.
 
-Derive from :class:`BalancerContract` in a test module, implement :meth:`~BalancerContract.stage`, and
-pytest runs the suite against your driver. Rule: the suite speaks only the vocabulary of
-:mod:`bluegreen.ports.balancer`; all that touches real traffic goes through a
-:class:`~bluegreen.testing.balancer_stage.Stage`.
+Derive from :class:`BalancerContract` in a test module, implement ``stage``
+(:class:`~bluegreen.testing.balancer_stage.BalancerSuite`), and pytest runs the suite against your driver.
+Rule: the suite speaks only the vocabulary of :mod:`bluegreen.ports.balancer`; all that touches real
+traffic goes through a :class:`~bluegreen.testing.balancer_stage.Stage`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import suppress
 
 from bluegreen.domain.naming import PoolId, RouteId
 from bluegreen.domain.routing import Admin, Listener, Pool, PoolOptions, Route, Routing, Server, ServerHealth
@@ -19,6 +18,7 @@ from bluegreen.testing.balancer_stage import (
     CHECK,
     GREEN,
     WEB,
+    BalancerSuite,
     Stage,
     answers,
     assert_unchanged,
@@ -33,18 +33,8 @@ from bluegreen.testing.balancer_stage import (
 )
 
 
-class BalancerContract:
-    """See the module."""
-
-    def stage(self) -> AbstractAsyncContextManager[Stage]:
-        raise NotImplementedError
-
-    def run(self, scenario: Callable[[Stage], Awaitable[None]]) -> None:
-        async def main() -> None:
-            async with asyncio.timeout(100), self.stage() as stage:
-                await scenario(stage)
-
-        asyncio.run(main())
+class BalancerContract(BalancerSuite):
+    """See the module. What follows from health is in :mod:`bluegreen.testing.balancer_health_contract`."""
 
     # -- observing -----------------------------------------------------------------------------
 
@@ -74,16 +64,6 @@ class BalancerContract:
             facts = await stage.balancer.observe([BLUE, PoolId("shop.unheard")])
             assert set(facts.pools) == {BLUE}
             assert dict(facts.weights) == {WEB: {GREEN: 100}}
-
-        self.run(scenario)
-
-    def test_a_sick_server_is_down_and_is_not_asked(self) -> None:
-        async def scenario(stage: Stage) -> None:
-            routing = await live(stage, GREEN)
-            (server,) = routing.pools[GREEN].servers
-            await stage.fall_sick(server.host, server.port)
-            await until(has_health(stage, GREEN, ServerHealth.DOWN), "the sick server is down")
-            await until(answers(stage, routing, None), "it gets no requests")
 
         self.run(scenario)
 

@@ -70,6 +70,18 @@ class Stage(Protocol):
         """
         ...
 
+    async def get_well(self, host: str, port: int) -> None:
+        """Let the instance pass its health check again."""
+        ...
+
+    async def status(self, port: int, path: str = "/", method: str = "GET") -> int:
+        """Send a request on a new connection; return the status of its answer, whoever gave it."""
+        ...
+
+    def stream(self, port: int) -> AbstractAsyncContextManager[Callable[[], Awaitable[bool]]]:
+        """Keep an answer open that never ends by itself; yield whether it has ended all the same."""
+        ...
+
     def hold(self, port: int) -> AbstractAsyncContextManager[None]:
         """Keep one request in flight inside the context; leaving it proves that it got its answer."""
         ...
@@ -79,6 +91,20 @@ class Stage(Protocol):
     def taken_port(self) -> int:
         """Return a port on which somebody else listens until the stage ends."""
         ...
+
+
+class BalancerSuite:
+    """What every suite of the contract is played on."""
+
+    def stage(self) -> AbstractAsyncContextManager[Stage]:
+        raise NotImplementedError
+
+    def run(self, scenario: Callable[[Stage], Awaitable[None]]) -> None:
+        async def main() -> None:
+            async with asyncio.timeout(100), self.stage() as stage:
+                await scenario(stage)
+
+        asyncio.run(main())
 
 
 async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:

@@ -2,8 +2,8 @@
 
 It passes the same contract suite as the real drivers (:mod:`bluegreen.testing.balancer_contract`),
 and can be told to misbehave: fail or hang at the nth call, before or after the effect; die; lose
-what it knew; report any health and any number of requests in flight. Rule: nothing it reports was
-not either applied or set by the test.
+what it knew; report any health and any number of requests in flight; tell of any event. Rule: nothing it
+reports was not either applied or set by the test, and it never tells of an event by itself but the first.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from bluegreen.domain.routing import (
     Admin,
     BalancerEvent,
     BalancerFacts,
+    Mode,
     Pool,
     PoolFacts,
     Route,
@@ -55,7 +56,7 @@ class FakeBalancer:
         self._troubles = Troubles()
         self._died = asyncio.Event()
         self._turn = 0
-        self._events: asyncio.Queue[BalancerEvent] = asyncio.Queue()
+        self._readers: set[asyncio.Queue[BalancerEvent]] = set()
 
     # -- Balancer ------------------------------------------------------------------------------
 
@@ -80,18 +81,27 @@ class FakeBalancer:
         return BalancerFacts(weights=_weights(self.routing), pools=facts)
 
     async def events(self) -> AsyncIterator[BalancerEvent]:
-        while True:
-            yield await self._events.get()
+        await self._misbehave("events", after=False)
+        unread: asyncio.Queue[BalancerEvent] = asyncio.Queue()
+        self._readers.add(unread)
+        try:
+            yield BalancerEvent()
+            while True:
+                yield await unread.get()
+        finally:
+            self._readers.discard(unread)
 
     async def cut(self, pool: PoolId) -> None:
         await self._misbehave("cut", after=False)
         self._in_flight.pop(pool, None)
+        await self._misbehave("cut", after=True)
 
     async def supervise(self) -> None:
         await self._misbehave("supervise", after=False)
         while True:
-            if self.routing.listeners or self.routing.pools:
+            if not self.running and (self.routing.listeners or self.routing.pools):
                 self.running = True
+                self.emit(BalancerEvent())
             self._died.clear()
             await self._died.wait()
 
@@ -126,7 +136,9 @@ class FakeBalancer:
         self._health[pool, server] = health
 
     def emit(self, event: BalancerEvent) -> None:
-        self._events.put_nowait(event)
+        """Tell of a finding of the balancer's checks; who reads no events never hears of it."""
+        for unread in self._readers:
+            unread.put_nowait(event)
 
     def set_in_flight(self, pool: PoolId, count: int) -> None:
         self._in_flight[pool] = count
@@ -140,16 +152,26 @@ class FakeBalancer:
         Shares are dealt in turn: of any 100 requests of one route each pool gets its percentage.
         Raises ``ConnectionRefusedError`` when nothing listens on ``port``.
         """
-        if not self.running or port not in self.routing.listeners:
-            raise ConnectionRefusedError(f"nothing listens on port {port}")
-        routes = [r for r in self.routing.routes.values() if r.port == port and _matches(r, host, path)]
-        if not routes:
+        route = self._route(port, host, path)
+        if route is None or route.maintenance is not None:
             return None
-        route = max(routes, key=_specificity)
         self._turn = (self._turn + 1) % 100
         return next((p for p in self._dealt(route) if self._serves(p)), None)
 
+    def answer(self, port: int, host: str = "", path: str = "/") -> int:
+        """Return the status of the answer that a request would get now. Raises as :meth:`pick`."""
+        route = self._route(port, host, path)
+        if route is not None and route.maintenance is not None and route.maintenance.health_path == path:
+            return 200
+        return 503 if self.pick(port, host, path) is None else 200
+
     # -- inside --------------------------------------------------------------------------------
+
+    def _route(self, port: int, host: str, path: str) -> Route | None:
+        if not self.running or port not in self.routing.listeners:
+            raise ConnectionRefusedError(f"nothing listens on port {port}")
+        routes = [r for r in self.routing.routes.values() if r.port == port and _matches(r, host, path)]
+        return max(routes, key=_specificity, default=None)
 
     def _dealt(self, route: Route) -> list[PoolId]:
         point, passed = self._turn, 0
@@ -159,11 +181,12 @@ class FakeBalancer:
                 return [pool]
         return []
 
-    def _serves(self, pool: PoolId) -> bool:
-        return any(
-            s.health is ServerHealth.UP and s.admin is Admin.READY
-            for s in self._facts(self.routing.pools[pool]).servers
-        )
+    def _serves(self, name: PoolId) -> bool:
+        pool = self.routing.pools[name]
+        ready = [server for server in pool.servers if server.admin is Admin.READY]
+        if pool.options.keep_last_good:
+            return bool(ready)
+        return any(s.forced_up or self._server(name, s).health is ServerHealth.UP for s in ready)
 
     def _facts(self, pool: Pool) -> PoolFacts:
         requests, errors = self._counted.get(pool.id, (0, 0))
@@ -181,7 +204,9 @@ class FakeBalancer:
             host=server.host,
             port=server.port,
             admin=server.admin,
-            health=self._health.get((pool, server.name), self.default_health),
+            health=ServerHealth.UNCHECKED
+            if server.forced_up
+            else self._health.get((pool, server.name), self.default_health),
         )
 
     def _refuse(self, routing: Routing) -> None:
@@ -201,6 +226,12 @@ class FakeBalancer:
                     " which does not exist",
                     code="balancer_refused",
                     hint="Declare the pool and the listener in the same routing.",
+                )
+            if route.maintenance is not None and routing.listeners[route.port].mode is Mode.TCP:
+                raise Permanent(
+                    f"route {route.id} cannot be in maintenance: port {route.port} carries plain TCP",
+                    code="balancer_refused",
+                    hint="Take its servers out instead.",
                 )
         for port in routing.listeners.keys() & self.taken_ports:
             raise UserError(

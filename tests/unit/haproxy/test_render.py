@@ -17,6 +17,7 @@ from bluegreen.domain.routing import (
     Admin,
     Globals,
     Listener,
+    Maintenance,
     Mode,
     Pool,
     PoolOptions,
@@ -25,7 +26,7 @@ from bluegreen.domain.routing import (
     Server,
     Stats,
 )
-from bluegreen.drivers.balancers.haproxy.backends import is_static, server_words
+from bluegreen.drivers.balancers.haproxy.backends import is_static, render_pool, server_words
 from bluegreen.drivers.balancers.haproxy.binary import find_binary
 from bluegreen.drivers.balancers.haproxy.layout import Layout
 from bluegreen.drivers.balancers.haproxy.render import PoolTexts, render, structure_of
@@ -38,6 +39,7 @@ SERVERS = (
     Server(name="web-1", host="10.0.0.1", port=8080),
     Server(name="web-2", host="fd00::1", port=8080, admin=Admin.DRAIN),
     Server(name="web-3", host="10.0.0.3", port=8080, admin=Admin.MAINT),
+    Server(name="web-4", host="10.0.0.4", port=8080, forced_up=True),
 )
 OPTIONS = PoolOptions(
     balance="source",
@@ -59,7 +61,12 @@ ROUTING = Routing(
             Route(id=RouteId("shop.a"), port=80, host="A.test", weights={BLUE: 100}),
             Route(id=RouteId("shop.b"), port=80, host="b.test", weights={BLUE: 90, GREEN: 10}),
             Route(id=RouteId("shop.wild"), port=80, host="*.test", weights={GREEN: 100}),
-            Route(id=RouteId("shop.api"), port=80, path="/api"),
+            Route(
+                id=RouteId("shop.api"),
+                port=80,
+                path="/api",
+                maintenance=Maintenance(page="<p>disks\n", health_path="/api/it's", retry_after=30),
+            ),
             Route(id=RouteId("shop.deep"), port=80, host="a.test", path="/api/it's"),
             Route(id=RouteId("shop.first"), port=80, path="/x", priority=5),
             Route(id=RouteId("shop.mail"), port=25, weights={MAIL: 100}),
@@ -68,7 +75,12 @@ ROUTING = Routing(
     pools={
         BLUE: Pool(id=BLUE, check=CHECK, servers=SERVERS, options=OPTIONS),
         GREEN: Pool(id=GREEN, check=CHECK, servers=SERVERS[:1], options=PoolOptions(cookie="SRV")),
-        MAIL: Pool(id=MAIL, check=TCP_CHECK, servers=SERVERS[:1], options=PoolOptions(mode=Mode.TCP)),
+        MAIL: Pool(
+            id=MAIL,
+            check=replace(TCP_CHECK, tls=True, port=465),
+            servers=SERVERS[:1],
+            options=PoolOptions(mode=Mode.TCP, keep_last_good=False),
+        ),
     },
     settings=Globals(
         log_target="127.0.0.1:514",
@@ -113,6 +125,38 @@ def test_a_pool_is_rendered_again_only_when_it_is_another_object() -> None:
 def test_without_a_check_a_server_is_not_checked() -> None:
     pool = Pool(id=BLUE, check=HealthCheck(kind=CheckKind.NONE), servers=SERVERS[:1])
     assert server_words(pool, SERVERS[0]) == "10.0.0.1:8080 weight 100"
+
+
+def test_users_answers_are_watched_as_was_wanted() -> None:
+    watched, unwatched = (
+        server_words(Pool(id=BLUE, options=PoolOptions(passive_errors=errors)), SERVERS[0])
+        for errors in (3, None)
+    )
+    assert "observe layer7 error-limit 3 on-error mark-down" in watched
+    assert "observe" not in unwatched
+
+
+@pytest.mark.parametrize(
+    ("pool", "twins"),
+    [
+        (Pool(id=BLUE, servers=SERVERS), 3),
+        (Pool(id=BLUE, servers=SERVERS, options=PoolOptions(keep_last_good=False)), 0),
+        (Pool(id=BLUE, servers=SERVERS, check=HealthCheck(kind=CheckKind.NONE)), 0),
+        (Pool(id=BLUE, servers=SERVERS, options=PoolOptions(server_options=("backup",))), 0),
+    ],
+)
+def test_who_stands_by_for_when_no_other_is_up(pool: Pool, twins: int) -> None:
+    text = render_pool(pool)
+    assert text.count(":last ") == twins
+    assert ("option allbackups" in text) is (pool.options.keep_last_good and pool.check.kind != "none")
+
+
+def test_a_page_that_haproxy_could_not_hold_is_refused() -> None:
+    route = Route(id=RouteId("shop.any"), port=80, maintenance=Maintenance(page="x" * 12_001))
+    with pytest.raises(Permanent) as seen:
+        render(replace(ROUTING, routes={route.id: route}), Layout())
+    assert seen.value.code == "balancer_refused"
+    assert "12001 bytes" in seen.value.message
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bluegreen.domain.check import CheckKind, HealthCheck
 from bluegreen.domain.errors import Permanent
 from bluegreen.domain.naming import PoolId, RouteId
-from bluegreen.domain.routing import Admin, Listener, Mode, Pool, PoolOptions, Route, Routing, Server
+from bluegreen.domain.routing import (
+    Admin,
+    Listener,
+    Maintenance,
+    Mode,
+    Pool,
+    PoolOptions,
+    Route,
+    Routing,
+    Server,
+)
 from bluegreen.drivers.balancers.haproxy import weight_files
 from bluegreen.drivers.balancers.haproxy.change import change_between
 from bluegreen.drivers.balancers.haproxy.complaints import complaint
 from bluegreen.drivers.balancers.haproxy.layout import Layout
 from bluegreen.drivers.balancers.haproxy.members import Members, server_change
+from bluegreen.drivers.balancers.haproxy.render import render
 from bluegreen.drivers.balancers.haproxy.stats import workers_of
 from bluegreen.drivers.balancers.haproxy.structure import state_to_keep
 from bluegreen.drivers.balancers.haproxy.validation import validate
@@ -46,6 +58,18 @@ def test_a_switch_is_found_without_a_reload() -> None:
     assert (change.structure, [r.id for r in change.routes], change.pools) == (False, [WEB], ())
 
 
+def test_maintenance_is_structure_but_not_when_it_began() -> None:
+    def closed(**words: float) -> Routing:
+        route = replace(ROUTING.routes[WEB], maintenance=Maintenance(why="disks", **words))  # type: ignore[arg-type]
+        return replace(ROUTING, routes={**ROUTING.routes, WEB: route})
+
+    assert change_between(ROUTING, closed()).structure
+    assert change_between(closed(), ROUTING).structure
+    assert change_between(closed(), closed(retry_after=5)).structure
+    assert change_between(closed(since=1.0), closed(since=2.0)).is_nothing
+    assert not change_between(closed(), closed().with_weights(WEB, {GREEN: 100})).structure
+
+
 def test_an_equal_copy_is_no_change() -> None:
     copy = replace(ROUTING, routes={k: replace(v) for k, v in ROUTING.routes.items()})
     assert change_between(ROUTING, copy).is_nothing
@@ -69,10 +93,13 @@ def test_a_server_whose_address_changes_gets_a_name_of_its_own() -> None:
     moved = replace(ONE, port=81)
     change = server_change(Pool(id=BLUE, servers=(moved, TWO)), (ONE,), {"one": "one"}, {"one:2"})
     assert change.names == {"one": "one:3", "two": "two"}
-    assert change.leaving == ("one",)
+    assert change.leaving == ("one:last", "one")
+    assert change.replaced == set()
     assert [c.split()[:3] for c in change.commands if c.startswith("add")] == [
         ["add", "server", f"{BLUE}/one:3"],
+        ["add", "server", f"{BLUE}/one:3:last"],
         ["add", "server", f"{BLUE}/two"],
+        ["add", "server", f"{BLUE}/two:last"],
     ]
 
 
@@ -80,18 +107,56 @@ def test_a_change_of_admin_or_weight_is_a_command() -> None:
     steered = replace(ONE, weight=5, admin=Admin.DRAIN)
     change = server_change(Pool(id=BLUE, servers=(steered,)), (ONE,), {"one": "one:2"}, ())
     assert change.commands == (
+        f"set server {BLUE}/one:2:last weight 5",
+        f"set server {BLUE}/one:2:last state drain",
         f"set server {BLUE}/one:2 weight 5",
         f"set server {BLUE}/one:2 state drain",
     )
     assert change.leaving == ()
 
 
+def test_a_server_that_is_forced_up_is_another_one_that_is_not_checked_and_has_no_twin() -> None:
+    forced = replace(ONE, forced_up=True)
+    change = server_change(Pool(id=BLUE, servers=(forced,)), (ONE,), {"one": "one"}, ())
+    assert change.names == {"one": "one:2"}
+    assert change.commands == (
+        f"add server {BLUE}/one:2 10.0.0.1:80 weight 100",
+        f"set server {BLUE}/one:2 state ready",
+    )
+    assert (change.leaving, change.replaced) == (("one:last", "one"), {"one"})
+    back = server_change(Pool(id=BLUE, servers=(ONE,)), (forced,), {"one": "one:2"}, {"one", "one:last"})
+    assert (back.names, back.leaving, back.replaced) == ({"one": "one:3"}, ("one:2",), {"one:2"})
+
+
+def test_where_nothing_is_checked_forcing_up_changes_no_server() -> None:
+    pool = Pool(id=BLUE, check=HealthCheck(kind=CheckKind.NONE), servers=(replace(ONE, forced_up=True),))
+    change = server_change(pool, (ONE,), {"one": "one"}, ())
+    assert (change.names, change.added, change.leaving) == ({"one": "one"}, (), ())
+
+
+def test_a_name_whose_twin_still_ends_requests_is_not_given_again() -> None:
+    change = server_change(Pool(id=BLUE, servers=(ONE,)), (), {}, {"one:last", "one:2:probe"})
+    assert change.names == {"one": "one:3"}
+
+
 def test_a_new_controller_takes_the_newest_of_a_name_and_leaves_strangers_out() -> None:
     config = (
         f"backend {BLUE}\n  server one 10.0.0.1:80\n  server gone 10.0.0.9:80\n\nbackend bluegreen:none\n"
     )
-    running = {BLUE: ["one", "one:10", "one:9", "one:probe", "stranger"]}
-    assert dict(Members.adopted(config, running).of(BLUE)) == {"one": "one:10"}
+    running = {BLUE: ["one", "one:10", "one:10:last", "one:9", "one:last", "one:probe", "stranger"]}
+    members = Members.adopted(config, running)
+    assert dict(members.of(BLUE)) == {"one": "one:10"}
+    lingering = members.lingering(BLUE, running[BLUE])
+    assert lingering == ["one:last", "one:probe", "one", "one:9", "stranger"]
+    assert not members.are_checked(BLUE)
+    names = ("one:10", "one:10:last", "one", "stranger")
+    assert [members.named(BLUE, name) for name in names] == ["one", None, None, None]
+
+
+def test_a_new_controller_learns_from_the_file_who_is_checked() -> None:
+    config = render(replace(ROUTING, pools={BLUE: Pool(id=BLUE, servers=(ONE,))}, routes={}), Layout()).config
+    members = Members.adopted(config, {BLUE: ["one", "one:last"]})
+    assert (dict(members.of(BLUE)), members.are_checked(BLUE)) == ({"one": "one"}, True)
 
 
 def test_the_state_for_the_next_worker_has_only_what_stays() -> None:
@@ -128,6 +193,7 @@ def test_the_words_of_haproxy_are_kept_without_their_frame() -> None:
         Route(id=WEB, port=80, weights={BLUE: 60, GREEN: 30}),
         Route(id=WEB, port=25, host="a.test"),
         Route(id=WEB, port=25, weights={BLUE: 100}),
+        Route(id=WEB, port=25, maintenance=Maintenance()),
     ],
 )
 def test_a_routing_that_contradicts_itself_is_refused(route: Route) -> None:

@@ -10,9 +10,13 @@ from collections.abc import Iterator
 
 from bluegreen.domain.check import CheckKind, HealthCheck
 from bluegreen.domain.routing import Admin, Mode, Pool, PoolOptions, Server
+from bluegreen.drivers.balancers.haproxy.layout import EVENTS_SOCKET
 from bluegreen.drivers.balancers.haproxy.words import endpoint, formatted, milliseconds, name, quoted
 
 SERVER_INDENT = "  server "
+CHECKED = "  timeout check "
+"""Begins the line that every backend has whose servers are checked."""
+LAST_SUFFIX = ":last"
 _DYNAMIC = frozenset({"roundrobin", "leastconn", "first", "random"})
 _HASHED = frozenset({"source", "uri", "url_param", "hdr", "rdp-cookie", "hash"})
 _ALREADY_SET = frozenset({"redispatch", "forwardfor", "httplog", "tcplog", "dontlognull", "httpchk"})
@@ -25,52 +29,105 @@ def is_static(pool: Pool) -> bool:
     return pool.options.cookie is not None or algorithm not in _DYNAMIC | _HASHED
 
 
+def has_check(pool: Pool) -> bool:
+    """Whether HAProxy asks the servers of this pool by itself."""
+    return pool.check.kind is not CheckKind.NONE
+
+
+def has_twin(pool: Pool, server: Server) -> bool:
+    """Whether a second, unchecked server of the same address stands by for when no other is up."""
+    if not (pool.options.keep_last_good and has_check(pool)) or server.forced_up:
+        return False
+    return "backup" not in " ".join(pool.options.server_options).split()
+
+
 def render_pool(pool: Pool) -> str:
     """Return the ``backend`` section of ``pool`` with its ``server`` lines last."""
     options = pool.options
     lines = [f"backend {name(pool.id)}", *(f"  {line}" for line in _settings(options))]
-    lines += [f"  {line}" for line in _check(pool.check)]
+    lines += [f"  {line}" for line in _health(pool)]
     lines += [f"  {line}" for line in options.extra]
     lines += [f"{SERVER_INDENT}{name(s.name)} {server_words(pool, s)}" for s in pool.servers]
+    twins = (s for s in pool.servers if has_twin(pool, s))
+    lines += [f"{SERVER_INDENT}{s.name}{LAST_SUFFIX} {_twin_line(pool, s)}" for s in twins]
     return "\n".join(lines) + "\n\n"
 
 
 def server_words(pool: Pool, server: Server) -> str:
     """Return everything after the name on a ``server`` line of the file."""
-    words = [dynamic_words(pool, server, 0 if server.admin is Admin.DRAIN else server.weight)]
+    words = [dynamic_words(pool, server, _weight(server))]
     if pool.options.cookie is not None:
         words.append(f"cookie {server.name}")
-    if server.admin is Admin.MAINT:
-        words.append("disabled")
-    return " ".join(words)
+    return " ".join([*words, *_disabled(server)])
 
 
 def dynamic_words(pool: Pool, server: Server, weight: int) -> str:
     """Return the words of a server that both the file and ``add server`` understand."""
-    check = pool.check
-    words = [endpoint(server.host, server.port), f"weight {weight}", *_check_words(check)]
-    if check.kind is not CheckKind.NONE:
+    words = [endpoint(server.host, server.port), f"weight {weight}"]
+    if has_check(pool) and not server.forced_up:
+        check = pool.check
+        words += _check_words(pool)
         words.append(f"inter {milliseconds(check.interval)} rise {check.rise} fall {check.fall}")
+        words += _passive_words(pool.options)
     return " ".join([*words, *pool.options.server_options])
+
+
+def twin_words(pool: Pool, server: Server, weight: int) -> str:
+    """Return the words of the server that stands by for ``server``: see :func:`has_twin`."""
+    return " ".join(
+        [endpoint(server.host, server.port), f"weight {weight} backup", *pool.options.server_options]
+    )
 
 
 def probe_words(pool: Pool, server: Server, interval_ms: int) -> str:
     """Return the words of a second, never chosen server that only checks, and does so at once."""
-    words = [endpoint(server.host, server.port), "weight 0", *_check_words(pool.check)]
+    words = [endpoint(server.host, server.port), "weight 0", *_check_words(pool)]
     return " ".join([*words, f"inter {interval_ms}ms rise 1 fall 1", *pool.options.server_options])
 
 
-def _check_words(check: HealthCheck) -> Iterator[str]:
-    if check.kind is CheckKind.NONE:
-        return
+def _twin_line(pool: Pool, server: Server) -> str:
+    # Without a cookie: it is chosen when nobody else is left, never by a client.
+    return " ".join([twin_words(pool, server, _weight(server)), *_disabled(server)])
+
+
+def _weight(server: Server) -> int:
+    return 0 if server.admin is Admin.DRAIN else server.weight
+
+
+def _disabled(server: Server) -> Iterator[str]:
+    if server.admin is Admin.MAINT:
+        yield "disabled"
+
+
+def _check_words(pool: Pool) -> Iterator[str]:
     yield "check"
-    if check.port is not None:
-        yield f"port {check.port}"
+    if pool.check.port is not None:
+        yield f"port {pool.check.port}"
+    if pool.check.tls:
+        yield "check-ssl"
+        if "verify" not in " ".join(pool.options.server_options).split():
+            yield "verify none"
+
+
+def _passive_words(options: PoolOptions) -> Iterator[str]:
+    # Only errors in a row count: HAProxy begins anew at each good answer. 501 and 505 are none.
+    if options.passive_errors is not None:
+        layer = "layer7" if options.mode is Mode.HTTP else "layer4"
+        yield f"observe {layer} error-limit {options.passive_errors} on-error mark-down"
+
+
+def _health(pool: Pool) -> Iterator[str]:
+    yield from _check(pool.check)
+    if has_check(pool):
+        # A log of the backend is told what happens to its servers; traffic is logged by frontends.
+        yield f"log unix@{EVENTS_SOCKET} format raw local0 notice"
+        if pool.options.keep_last_good:
+            yield "option allbackups"
 
 
 def _check(check: HealthCheck) -> Iterator[str]:
     if check.kind is not CheckKind.NONE:
-        yield f"timeout check {milliseconds(check.timeout)}"
+        yield f"{CHECKED.strip()} {milliseconds(check.timeout)}"
     if check.kind is not CheckKind.HTTP:
         return
     headers = (("Host", check.host or "localhost"), *check.headers)
@@ -78,6 +135,8 @@ def _check(check: HealthCheck) -> Iterator[str]:
     yield "option httpchk"
     yield f"http-check send meth {name(check.method)} uri {quoted(check.path)} ver HTTP/1.1 {sent}"
     yield f"http-check expect status {','.join(f'{low}-{high}' for low, high in check.expect)}"
+    if check.body is not None:
+        yield f"http-check expect string {quoted(check.body)}"
 
 
 def _settings(options: PoolOptions) -> Iterator[str]:

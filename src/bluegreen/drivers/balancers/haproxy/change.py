@@ -7,7 +7,7 @@ a pointer comparison per part. Rule: what HAProxy can be told at run time is nev
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from bluegreen.domain.routing import Pool, Route, Routing
@@ -58,7 +58,9 @@ def _changed(old: Mapping[K, V], new: Mapping[K, V]) -> list[tuple[V, V]] | None
 
 
 def _match(route: Route) -> tuple[object, ...]:
-    return route.port, route.host, route.path, route.priority
+    # When it began is told to people only.
+    shown = replace(route.maintenance, since=0.0) if route.maintenance is not None else None
+    return route.port, route.host, route.path, route.priority, shown
 
 
 def _weights(route: Route) -> list[tuple[object, int]]:

@@ -18,11 +18,13 @@ from bluegreen.domain.routing import BalancerEvent, BalancerFacts, Routing, Serv
 from bluegreen.drivers.balancers.haproxy import files, questions
 from bluegreen.drivers.balancers.haproxy.binding import endpoints, require_free
 from bluegreen.drivers.balancers.haproxy.change import Change, change_between
+from bluegreen.drivers.balancers.haproxy.cutting import cut
 from bluegreen.drivers.balancers.haproxy.former_workers import FormerWorkers
 from bluegreen.drivers.balancers.haproxy.housekeeping import Housekeeping
 from bluegreen.drivers.balancers.haproxy.layout import CONFIG
 from bluegreen.drivers.balancers.haproxy.live_change import LiveChange
 from bluegreen.drivers.balancers.haproxy.members import Members
+from bluegreen.drivers.balancers.haproxy.notices import Notices
 from bluegreen.drivers.balancers.haproxy.observing import Key, Tables, as_it_runs, pool_facts
 from bluegreen.drivers.balancers.haproxy.options import Options
 from bluegreen.drivers.balancers.haproxy.process import HaproxyProcess
@@ -64,6 +66,7 @@ class HaproxyBalancer:
         self._former = FormerWorkers(options.state_dir)
         self._known_worker = 0
         self._moved = asyncio.Event()
+        self._notices = Notices(options.state_dir, lambda: self._members)
         self.housekeeping = Housekeeping(api, self._lock)
 
     # -- apply ---------------------------------------------------------------------------------
@@ -140,13 +143,11 @@ class HaproxyBalancer:
         await self._require_ports(routing, workers, former)
         state, verdicts = await self._health_to_keep(routing) if workers else ("1\n", {})
         fresh = await self._structure.replace(routing, self._texts, workers, state)
-        former_members = self._members
         self._settle(routing, fresh, verdicts)
         for pool in routing.pools.values():
-            known = former_members.of(pool.id) if former_members is not None else {}
-            new = [(s.name, s) for s in pool.servers if s.name not in known]
+            unknown = [(s.name, s) for s in pool.servers if not verdicts.get((pool.id, s.name))]
             with suppress(BluegreenError):
-                await self.housekeeping.prove(pool, new)
+                await self.housekeeping.prove(pool, unknown)
 
     async def _require_ports(self, routing: Routing, workers: Workers | None, former: Routing | None) -> None:
         own = await self._process.numbers()  # those of a dead one as well: a start ends them
@@ -182,9 +183,14 @@ class HaproxyBalancer:
             members = self._members.of(pool.id)
             for server in pool.servers:
                 key = (pool.id, members.get(server.name, ""))
-                if tables.has(key) and tables.server(key, server.name) == server:
+                checked = self._members.are_checked(pool.id)
+                if tables.has(key) and tables.server(key, server.name, checked) == server:
                     kept[key] = server.name
-                    verdicts[pool.id, server.name] = tables.health(key)
+                    verdict = tables.health(key)
+                    if verdict is ServerHealth.UNCHECKED:
+                        verdict = self.housekeeping.verdict(*key)
+                    if verdict is not ServerHealth.UNCHECKED:
+                        verdicts[pool.id, server.name] = verdict
         return state_to_keep(await self._api.ask("show servers state"), kept), verdicts
 
     # -- observe -------------------------------------------------------------------------------
@@ -209,7 +215,7 @@ class HaproxyBalancer:
             self._former.are_those_of(await self._process.find())
             elsewhere = await self._former.in_flight()
         verdict = self.housekeeping.verdict
-        found = {p: pool_facts(p, members.of(p), tables, verdict, elsewhere.get(p, 0)) for p in asked}
+        found = {p: pool_facts(p, members, tables, verdict, elsewhere.get(p, 0)) for p in asked}
         if shown != self._shown[0]:
             self._shown = shown, parse_map(shown)
         return BalancerFacts(weights=self._shown[1], pools=found)
@@ -242,15 +248,13 @@ class HaproxyBalancer:
                 continue
             await self._until_change(workers)
 
-    async def events(self) -> AsyncIterator[BalancerEvent]:
-        await asyncio.Event().wait()
-        yield BalancerEvent()
+    def events(self) -> AsyncIterator[BalancerEvent]:
+        return self._notices.events()
 
     async def cut(self, pool: PoolId) -> None:
-        members = await self._known_members()
-        await self._api.succeeds(
-            f"shutdown sessions server {pool}/{name}" for name in members.of(pool).values()
-        )
+        await cut(self._api.attempt, pool)
+        self._former.are_those_of(await self._process.find())
+        await self._former.cut(pool)
 
     async def stop(self) -> None:
         async with self._lock:
@@ -277,6 +281,8 @@ class HaproxyBalancer:
             return workers
 
     def _know(self, workers: Workers) -> None:
+        if workers.current != self._known_worker:
+            self._notices.lost()
         self._known_worker = workers.current
         self._former.are_those_of(workers)
 
@@ -308,7 +314,7 @@ class HaproxyBalancer:
         self._members = Members.adopted(config, running)
         self._know(workers)
         for pool, names in running.items():
-            lingering = [n for n in names if n not in self._members.of(pool).values()]
+            lingering = self._members.lingering(pool, names)
             await self._api.succeeds(f"set server {pool}/{name} state maint" for name in lingering)
             self.housekeeping.let_go(pool, lingering, self._options.old_worker_deadline)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from bluegreen.domain.errors import Permanent, Temporary
 from bluegreen.drivers.balancers.haproxy.render import HEADER
 
-_OURS = re.compile(r"(routes|hosts|cert)-[0-9a-f]+\.(map|log|pem)")
+_OURS = re.compile(r"(routes|hosts|cert|page)-[0-9a-f]+\.(map|log|pem|html)")
 _GENERATION = re.compile(re.escape(HEADER) + r"(\d+)")
 
 
@@ -62,7 +62,7 @@ def remove(paths: Collection[Path]) -> None:
 
 
 def tidy(folder: Path, needed: Collection[str]) -> None:
-    """Remove the maps and certificates of former structures."""
+    """Remove the maps, certificates and pages of former structures."""
     remove([p for p in folder.iterdir() if _OURS.fullmatch(p.name) and p.name not in needed])
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from bluegreen.domain.errors import BluegreenError
 from bluegreen.domain.naming import PoolId
+from bluegreen.drivers.balancers.haproxy.cutting import cut
 from bluegreen.drivers.balancers.haproxy.layout import routes_map_in
 from bluegreen.drivers.balancers.haproxy.observing import in_flight_by_pool
 from bluegreen.drivers.balancers.haproxy.runtime_api import RuntimeApi
@@ -44,6 +46,12 @@ class FormerWorkers:
                 await self._api.to_old_worker(pid, [command.format(map=shown) for command in told])
             if not shown:
                 self._pids -= {pid}
+
+    async def cut(self, pool: PoolId) -> None:
+        """Close what is open to the servers of ``pool`` in each."""
+        for pid in self._pids:
+            with suppress(BluegreenError):
+                await cut(partial(self._api.to_old_worker, pid), pool)
 
     async def in_flight(self) -> dict[PoolId, int]:
         """Return the requests in flight per pool, over all of them."""

@@ -9,7 +9,7 @@ it goes as soon as it has given it. Rule: everything here happens under the driv
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -87,6 +87,8 @@ class Housekeeping:
         if pool.check.kind is CheckKind.NONE or len(self._probes) + len(servers) > _MOST_PROBES:
             return
         for name, server in servers:
+            if server.forced_up:
+                continue
             target = f"{pool.id}/{name}{PROBE_SUFFIX}"
             added = await self._api.succeeds(
                 (
@@ -119,8 +121,9 @@ class Housekeeping:
         rows = {(PoolId(r["pxname"]), r["svname"]): r for r in stat_rows(await self._api.ask(question))}
         for key in list(self._probes):
             await self._judge(key, rows)
-        for key in list(self._leaving):
-            await self._dismiss(key, rows.get(key))
+        # All in one exchange: it takes as long as for one. The next round sees who is gone.
+        away = [command for key in list(self._leaving) for command in self._dismissal(key, rows.get(key))]
+        await self._api.attempt(away)
 
     async def _judge(self, key: Key, rows: Mapping[Key, Row]) -> None:
         pool, name = key
@@ -147,16 +150,16 @@ class Housekeeping:
         del self._probes[key]
         self._leaving[pool, name + PROBE_SUFFIX] = _Leaving(_now() + _PROBE_PATIENCE)
 
-    async def _dismiss(self, key: Key, row: Row | None) -> None:
+    def _dismissal(self, key: Key, row: Row | None) -> Iterator[str]:
         target = "/".join(key)
         if row is None:
             del self._leaving[key]
         elif in_flight_of(row) == 0:
-            away = f"set server {target} state maint", f"set server {target} {_NOWHERE}"
-            if await self._api.succeeds([*away, f"del server {target}"]):
-                del self._leaving[key]
+            yield f"set server {target} state maint"
+            yield f"set server {target} {_NOWHERE}"
+            yield f"del server {target}"
         elif _now() > self._leaving[key].deadline:
-            await self._api.succeeds([f"shutdown sessions server {target}"])
+            yield f"shutdown sessions server {target}"
 
     def _hurry(self) -> None:
         self._delay = _FIRST_DELAY

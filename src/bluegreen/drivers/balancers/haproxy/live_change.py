@@ -8,6 +8,7 @@ the first command, so that a full disk is found while nothing has changed.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -84,7 +85,10 @@ class LiveChange:
         for servers in self._servers:
             pool = servers.pool
             await self._api.command(f"set server {pool.id}/{name} state maint" for name in servers.leaving)
-            self._housekeeping.let_go(pool.id, servers.leaving, pool.options.server_timeout)
+            gone = [name for name in servers.leaving if name not in servers.replaced]
+            self._housekeeping.let_go(pool.id, gone, pool.options.server_timeout)
+            # The instance stays: whatever is open to it may take as long as it wants.
+            self._housekeeping.let_go(pool.id, servers.replaced, math.inf)
             self._members.set(pool.id, servers.names)
 
     def _prepare(self, config: str | None, routes: tuple[Route, ...], layout: Layout) -> None:

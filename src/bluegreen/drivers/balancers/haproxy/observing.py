@@ -6,14 +6,18 @@ Rule: servers that are about to go are not listed, but what they still serve is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import cached_property
 
 from bluegreen.domain.naming import PoolId, RouteId
-from bluegreen.domain.routing import PoolFacts, Routing, Server, ServerFacts, ServerHealth
-from bluegreen.drivers.balancers.haproxy.members import PROBE_SUFFIX, Members
+from bluegreen.domain.routing import Pool, PoolFacts, Routing, Server, ServerFacts, ServerHealth
+from bluegreen.drivers.balancers.haproxy.backends import has_twin
+from bluegreen.drivers.balancers.haproxy.members import PROBE_SUFFIX, Members, plain_name, twin_of
 from bluegreen.drivers.balancers.haproxy.stats import (
     Row,
     admin_of,
     check_text,
+    has_own_check,
     in_flight_of,
     stat_rows,
     state_rows,
@@ -42,7 +46,7 @@ class Tables:
             return verdict_of(probe)
         return verdict
 
-    def server(self, key: Key, name: str) -> Server:
+    def server(self, key: Key, name: str, pool_is_checked: bool) -> Server:
         """Return the server as it is run: what an apply would have to say to change nothing."""
         row = self.state[key]
         return Server(
@@ -51,23 +55,38 @@ class Tables:
             port=int(row["srv_port"]),
             weight=int(row["srv_uweight"]),
             admin=admin_of(row),
+            forced_up=pool_is_checked and not has_own_check(row),
         )
+
+    @cached_property
+    def in_flight(self) -> Mapping[tuple[PoolId, str, str, str], int]:
+        """Count what HAProxy still does at each instance: by pool, plain name, host and port.
+
+        A twin serves for its server; one that was replaced at the same address still ends its own.
+        """
+        counts: dict[tuple[PoolId, str, str, str], int] = {}
+        for key, row in self.state.items():
+            if key in self.stat:
+                place = key[0], plain_name(key[1]), row["srv_addr"], row["srv_port"]
+                counts[place] = counts.get(place, 0) + in_flight_of(self.stat[key])
+        return counts
 
 
 def pool_facts(
     pool: PoolId,
-    members: Mapping[str, str],
+    members: Members,
     tables: Tables,
     remembered: Callable[[PoolId, str], ServerHealth],
     elsewhere: int,
 ) -> PoolFacts:
     """Return the facts of one pool. ``elsewhere`` counts requests in flight in former workers."""
     total = tables.stat.get((pool, BACKEND), {})
+    checked = members.are_checked(pool)
     return PoolFacts(
         id=pool,
         servers=tuple(
-            _server_facts((pool, haproxy_name), name, tables, remembered)
-            for name, haproxy_name in members.items()
+            _server_facts((pool, haproxy_name), name, checked, tables, remembered)
+            for name, haproxy_name in members.of(pool).items()
             if tables.has((pool, haproxy_name))
         ),
         in_flight=(in_flight_of(total) if total else 0) + elsewhere,
@@ -84,11 +103,26 @@ def as_it_runs(
         if list(shares.items()) != list(routing.routes[route].weights.items()):
             routing = routing.with_weights(route, shares)
     for pool in routing.pools.values():
-        names = members.of(pool.id).items()
-        seen = tuple(tables.server((pool.id, known), name) for name, known in names)
+        checked = members.are_checked(pool.id)
+        seen = tuple(
+            _as_it_runs(pool, known, tables.server((pool.id, known), name, checked), tables)
+            for name, known in members.of(pool.id).items()
+        )
         if seen != pool.servers:
             routing = routing.with_servers(pool.id, seen)
     return routing
+
+
+_OUT_OF_STEP = -1
+"""No weight that could be wanted: the server and its twin are told again what to do."""
+
+
+def _as_it_runs(pool: Pool, known: str, server: Server, tables: Tables) -> Server:
+    if not has_twin(pool, server):
+        return server
+    twin = tables.state.get((pool.id, twin_of(known)))
+    in_step = twin is not None and admin_of(twin) is server.admin
+    return server if in_step else replace(server, weight=_OUT_OF_STEP)
 
 
 def in_flight_by_pool(answers: Iterable[str]) -> dict[PoolId, int]:
@@ -103,19 +137,24 @@ def in_flight_by_pool(answers: Iterable[str]) -> dict[PoolId, int]:
 
 
 def _server_facts(
-    key: Key, name: str, tables: Tables, remembered: Callable[[PoolId, str], ServerHealth]
+    key: Key,
+    name: str,
+    checked: bool,
+    tables: Tables,
+    remembered: Callable[[PoolId, str], ServerHealth],
 ) -> ServerFacts:
-    row = tables.stat[key]
-    server = tables.server(key, name)
-    health = tables.health(key)
+    server = tables.server(key, name, checked)
+    health = ServerHealth.UNCHECKED if server.forced_up else tables.health(key)
+    if health is ServerHealth.UNCHECKED and not server.forced_up:
+        health = remembered(*key)
     return ServerFacts(
-        name=name,
+        name=server.name,
         host=server.host,
         port=server.port,
         admin=server.admin,
-        health=remembered(*key) if health is ServerHealth.UNCHECKED else health,
-        in_flight=in_flight_of(row),
-        last_check=check_text(row),
+        health=health,
+        in_flight=tables.in_flight.get((key[0], name, server.host, str(server.port)), 0),
+        last_check=check_text(tables.stat[key]),
     )
 
 

@@ -15,6 +15,7 @@ from bluegreen.domain.routing import Globals, Listener, Mode, Pool, Route, Routi
 from bluegreen.drivers.balancers.haproxy import layout as names
 from bluegreen.drivers.balancers.haproxy.backends import SERVER_INDENT, render_pool
 from bluegreen.drivers.balancers.haproxy.layout import Layout
+from bluegreen.drivers.balancers.haproxy.maintenance import render_maintenance
 from bluegreen.drivers.balancers.haproxy.matching import render_matching
 from bluegreen.drivers.balancers.haproxy.weights import map_text
 from bluegreen.drivers.balancers.haproxy.words import milliseconds, name, quoted
@@ -117,7 +118,8 @@ def _frontend(listener: Listener, routes: list[Route], layout: Layout, files: di
     if listener.mode is Mode.HTTP:
         matching = render_matching(routes)
         files.update(matching.files)
-        lines += [*_http_rules(listener), *matching.lines, *_split("http-request", layout)]
+        lines += [*_http_rules(listener), *matching.lines, *render_maintenance(routes, files)]
+        lines += _split("http-request", layout)
     else:
         lines += [f"tcp-request content set-var(txn.route) str({name(route.id)})" for route in routes]
         lines += _split("tcp-request content", layout)

@@ -72,6 +72,10 @@ class RuntimeApi:
             return False
         return True
 
+    async def attempt(self, commands: Iterable[str]) -> str:
+        """Send commands in order, whatever becomes of each; return the answers."""
+        return "\n".join([await self.ask(batch) for batch in _batches(commands)])
+
     async def replace_map(self, name: str, entries: Sequence[tuple[str, str]]) -> None:
         """Replace all entries of a map in one atomic step."""
         answer = await self.ask(f"prepare map {name}")

@@ -17,6 +17,8 @@ _MAINT_BITS = 0x01 | 0x02 | 0x20 | 0x40
 _DRAIN_BITS = 0x08 | 0x10
 """Bits of ``srv_admin_state``: management guide, ``show servers state``. 0x04 only says that the file began
 with ``disabled``, also after the server was enabled."""
+_CHECK_CONFIGURED = 0x02
+"""Bit of ``srv_check_state``; 0x04 is "enabled", which comes later for a server added at run time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,11 @@ def admin_of(row: Row) -> Admin:
     if bits & _MAINT_BITS:
         return Admin.MAINT
     return Admin.DRAIN if bits & _DRAIN_BITS or row["srv_uweight"] == "0" else Admin.READY
+
+
+def has_own_check(row: Row) -> bool:
+    """Whether a server was given a check, from its row of ``show servers state``."""
+    return bool(int(row["srv_check_state"]) & _CHECK_CONFIGURED)
 
 
 def verdict_of(row: Row) -> ServerHealth:

@@ -33,6 +33,11 @@ def _route(routing: Routing, route: Route) -> None:
             f"the weights of route {route.id} are {dict(route.weights)}",
             "Give one or two pools percentages that sum to 100.",
         )
+    if listener.mode is Mode.TCP and route.maintenance is not None:
+        raise refused(
+            f"route {route.id} cannot be in maintenance: port {route.port} carries plain TCP",
+            "There is no page to show there. Take its servers out instead (drain them).",
+        )
     if listener.mode is Mode.TCP and (route.host or route.path):
         raise refused(
             f"route {route.id} has a host or path on port {route.port}, which carries plain TCP",
