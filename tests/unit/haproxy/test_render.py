@@ -25,7 +25,7 @@ from bluegreen.domain.routing import (
     Server,
     Stats,
 )
-from bluegreen.drivers.balancers.haproxy.backends import is_static, server_words
+from bluegreen.drivers.balancers.haproxy.backends import is_static, render_pool, server_words
 from bluegreen.drivers.balancers.haproxy.binary import find_binary
 from bluegreen.drivers.balancers.haproxy.layout import Layout
 from bluegreen.drivers.balancers.haproxy.render import PoolTexts, render, structure_of
@@ -115,6 +115,23 @@ def test_without_a_check_a_server_is_not_checked() -> None:
     assert server_words(pool, SERVERS[0]) == "10.0.0.1:8080 weight 100"
 
 
+def test_what_a_check_asks_is_what_haproxy_asks() -> None:
+    check = HealthCheck(
+        path="/up", body="it's 100%", tls=True, host="a.test", expect=((200, 200), (301, 302))
+    )
+    pool = Pool(id=BLUE, check=check, servers=SERVERS[:1])
+    words = server_words(pool, SERVERS[0])
+    assert "weight 100 check check-ssl verify none check-sni a.test inter" in words
+    text = render_pool(pool)
+    assert "http-check expect status 200-200,301-302\n  http-check expect string 'it'\\''s 100%'\n" in text
+    asked = replace(pool, check=replace(check, kind=CheckKind.TCP, host=None))
+    assert "check check-ssl verify none inter" in server_words(asked, SERVERS[0])
+    assert "http-check" not in render_pool(asked)
+    inside = replace(pool, check=replace(check, kind=CheckKind.EXEC, command=("/bin/true",)))
+    assert server_words(inside, SERVERS[0]).startswith("10.0.0.1:8080 weight 100 check inter 2000ms")
+    assert "http-check" not in render_pool(inside)
+
+
 @pytest.mark.parametrize(
     ("options", "static"),
     [
@@ -139,6 +156,8 @@ def test_which_pools_need_a_reload_for_their_servers(options: PoolOptions, stati
         Pool(id=BLUE, servers=(Server(name="a", host="name.test", port=1),)),
         Pool(id=BLUE, check=HealthCheck(path="/a\n  server evil 10.0.0.1:1")),
         Pool(id=BLUE, check=HealthCheck(method="GET uri /")),
+        Pool(id=BLUE, check=HealthCheck(body="a\n  server evil 10.0.0.1:1")),
+        Pool(id=BLUE, check=HealthCheck(tls=True, host="a verify required"), servers=SERVERS[:1]),
         Pool(id=BLUE, check=HealthCheck(headers=(("X: y", "z"),))),
     ],
 )

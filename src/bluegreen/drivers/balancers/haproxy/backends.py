@@ -66,9 +66,19 @@ def _check_words(check: HealthCheck) -> Iterator[str]:
     yield "check"
     if check.port is not None:
         yield f"port {check.port}"
+    # A command inside an instance cannot be asked from here: its port stands for it, without TLS.
+    if check.tls and check.kind is not CheckKind.EXEC:
+        yield "check-ssl verify none"
+        if check.host is not None:
+            yield f"check-sni {name(check.host)}"
 
 
 def _check(check: HealthCheck) -> Iterator[str]:
+    """Yield the lines that say what a check asks and what it takes for well.
+
+    HAProxy has no bound of its own for connecting a check: it takes the shorter of ``timeout connect``
+    and the interval. ``timeout check`` then bounds the rest.
+    """
     if check.kind is not CheckKind.NONE:
         yield f"timeout check {milliseconds(check.timeout)}"
     if check.kind is not CheckKind.HTTP:
@@ -78,6 +88,8 @@ def _check(check: HealthCheck) -> Iterator[str]:
     yield "option httpchk"
     yield f"http-check send meth {name(check.method)} uri {quoted(check.path)} ver HTTP/1.1 {sent}"
     yield f"http-check expect status {','.join(f'{low}-{high}' for low, high in check.expect)}"
+    if check.body is not None:
+        yield f"http-check expect string {quoted(check.body)}"
 
 
 def _settings(options: PoolOptions) -> Iterator[str]:
