@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bluegreen.domain.agent import COMPAT_CHECK, Agent, AgentMode
-from bluegreen.domain.check import TCP_CHECK, CheckKind, HealthCheck, signs_of_life
+from bluegreen.domain.check import CheckKind, HealthCheck, signs_of_life
 from bluegreen.stack.checks import changed
 from bluegreen.stack.models.health_keys import AgentKeys, AskedKeys
 from bluegreen.stack.models.service_keys import CommonService
@@ -50,5 +50,5 @@ def _check(keys: AgentKeys, mode: AgentMode, check: HealthCheck, place: Report) 
 
 def _patient(check: HealthCheck) -> HealthCheck:
     """Return ``check`` with the times of an agent. Who names a path means the usual statuses by it."""
-    asked = TCP_CHECK if check.kind is CheckKind.NONE else check
-    return replace(signs_of_life(asked), expect=HealthCheck().expect)
+    kind = CheckKind.TCP if check.kind is CheckKind.NONE else check.kind
+    return replace(signs_of_life(check), kind=kind, expect=HealthCheck().expect)

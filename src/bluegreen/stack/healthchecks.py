@@ -97,7 +97,9 @@ def _request(keys: HealthcheckKeys) -> HealthCheck | None:
         return None
     head = any(word in ("-I", "--head", "--spider") for word in words)
     path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-    return _timed(keys, HealthCheck(method="HEAD" if head else "GET", path=path, port=port))
+    # Neither program fails at a redirect.
+    asked = HealthCheck(method="HEAD" if head else "GET", path=path, expect=((200, 399),), port=port)
+    return _timed(keys, asked)
 
 
 def _words(test: tuple[str, ...]) -> tuple[str, ...]:

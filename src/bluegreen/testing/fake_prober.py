@@ -139,7 +139,7 @@ def _answered(status: int, body: str, check: HealthCheck) -> tuple[Outcome, int 
 
 def _url(host: str, port: int, check: HealthCheck) -> str:
     if check.kind is CheckKind.EXEC:
-        return f"exec:{shlex.join(check.command)}"
+        return f"exec {shlex.join(check.command)}"
     if check.kind is CheckKind.HTTP:
         return f"{'https' if check.tls else 'http'}://{host}:{port}{check.path}"
     return f"{'tls' if check.tls else 'tcp'}://{host}:{port}"

@@ -172,7 +172,7 @@ class ProberContract:
         async def scenario(stage: Stage) -> None:
             check = HealthCheck(kind=CheckKind.EXEC, command=("/bin/well", "--now, please"))
             result = await stage.prober.probe(*await stage.serving(200), check)
-            assert (result.outcome, result.url) == (Outcome.UNKNOWN, "exec:/bin/well '--now, please'")
+            assert (result.outcome, result.url) == (Outcome.UNKNOWN, "exec /bin/well '--now, please'")
             assert "inside" in result.error
 
         self.run(scenario)

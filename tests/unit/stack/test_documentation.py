@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bluegreen import stack
+from bluegreen.domain.check import HealthCheck
 from bluegreen.stack import keys, schema
 from bluegreen.stack.balancer_env.table import SETTINGS
 from bluegreen.stack.codes import CODES
@@ -52,7 +53,7 @@ def test_the_nested_keys_of_x_bluegreen_are_rows() -> None:
     assert rows["bake"].default == "5m"
     assert rows["route.port"].type == "port"
     assert rows["check.interval"].default == "2s"
-    assert rows["check.expect"].default == "200-399"
+    assert rows["check.expect"].default == "-".join(str(part) for part in HealthCheck().expect[0])
     assert (rows["agent.interval"].default, rows["agent.fall"].default) == ("10s", "3")
     assert rows["drain.deadline"].default == "30s"
     assert rows["process.command"].type == "command line, or list of words"

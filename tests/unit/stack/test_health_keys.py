@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bluegreen.domain.agent import COMPAT_CHECK, Agent, AgentMode
-from bluegreen.domain.check import ANY_ANSWER, TCP_CHECK, CheckKind, HealthCheck, signs_of_life
+from bluegreen.domain.check import ANY_ANSWER, TCP_CHECK, CheckKind, HealthCheck
 from bluegreen.domain.routing import PoolOptions
 from bluegreen.domain.spec import ContainerHealth
 from tests.unit.stack.files import Folder
@@ -39,9 +39,10 @@ OWN: list[tuple[str, str, Any]] = [
     ("agent: {path: /live, method: head}", "agent.check", replace(LIFE, path="/live", method="HEAD")),
     ("agent: {interval: 5s}\ncheck: OPTIONS /ping", "agent.check", replace(LIFE, method="OPTIONS", path="/ping", interval=5.0)),
     ("agent: {expect: 100-599}\ncheck: {timeout: 4s, start_period: 9s}", "agent.check", replace(LIFE, expect=ANY_ANSWER, timeout=4.0, start_period=9.0)),
-    ("agent: {interval: 1s}\ncheck: tcp", "agent.check", replace(signs_of_life(TCP_CHECK), expect=((200, 399),), interval=1.0)),
+    ("agent: {interval: 1s}\ncheck: tcp", "agent.check", replace(LIFE, kind=CheckKind.TCP, interval=1.0)),
     ("agent: {interval: 1s}\ncheck: none", "agent.check.kind", CheckKind.TCP),
     ("agent: {command: /bin/alive}", "agent.check", replace(LIFE, kind=CheckKind.EXEC, command=("/bin/alive",))),
+    ("agent: {interval: 5s}\ncheck: exec /bin/well 'a b'", "agent.check", replace(EXEC, interval=5.0, timeout=3.0, fall=3)),
     ("agent: {type: tcp}\ncheck: /ping", "agent.check.kind", CheckKind.TCP),
     ("drain: 45s", "rollout.drain", 45.0),
     ("drain: 45s", "rollout.cut_after", None),

@@ -134,7 +134,7 @@ def _authority(host: str, port: int) -> str:
 def _url(host: str, port: int, check: HealthCheck) -> str:
     place, secure = _authority(host, port), check.tls
     if check.kind is CheckKind.EXEC:
-        return f"exec:{shlex.join(check.command)}"
+        return f"exec {shlex.join(check.command)}"
     if check.kind is CheckKind.HTTP:
         return f"{'https' if secure else 'http'}://{place}{check.path}"
     return f"{'tls' if secure else 'tcp'}://{place}"
