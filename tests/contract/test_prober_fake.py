@@ -17,9 +17,14 @@ class FakeStage:
         self.prober: Prober = self._fake
         self._ports = itertools.count(20000)
 
-    async def serving(self, *statuses: int, body: str = "") -> Address:
+    async def serving(self, *statuses: int, body: str = "", tls: bool = False) -> Address:
         address = await self.absent()
-        self._fake.serve(*address, *statuses, body=body)
+        self._fake.serve(*address, *statuses, body=body, tls=tls)
+        return address
+
+    async def deaf(self) -> Address:
+        address = await self.absent()
+        self._fake.deafen(*address)
         return address
 
     async def silent(self) -> Address:

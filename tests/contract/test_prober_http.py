@@ -6,12 +6,14 @@ import asyncio
 import os
 import resource
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 
 from bluegreen.drivers.probers.http import HttpProber
 from bluegreen.ports.prober import Prober
 from bluegreen.testing.prober_contract import Address, ProberContract, Stage
+from tests.support.certificates import self_signed
 
 
 class RealStage:
@@ -21,17 +23,31 @@ class RealStage:
         self.prober: Prober = HttpProber()
         self._started = started
 
-    async def serving(self, *statuses: int, body: str = "") -> Address:
+    async def serving(self, *statuses: int, body: str = "", tls: bool = False) -> Address:
         answers = list(statuses)
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")
             status = answers.pop(0) if len(answers) > 1 else answers[0]
-            head = f"HTTP/1.1 {status} Test\r\nContent-Length: {len(body)}\r\n\r\n"
-            writer.write((head + body).encode())
+            content = body.encode()
+            head = f"HTTP/1.1 {status} Test\r\nContent-Length: {len(content)}\r\n\r\n"
+            writer.write(head.encode() + content)
             await writer.drain()
 
-        return await self._listen(serve)
+        return await self._listen(serve, self_signed() if tls else None)
+
+    async def deaf(self) -> Address:
+        """Fill the queue of a listener that accepts nothing: the kernel then drops who knocks."""
+        listener = self._started.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address: Address = listener.getsockname()
+        for _ in range(4):
+            knocking = self._started.enter_context(socket.socket())
+            knocking.setblocking(False)
+            with suppress(BlockingIOError):
+                knocking.connect(address)
+        return address
 
     async def silent(self) -> Address:
         async def serve(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
@@ -58,15 +74,19 @@ class RealStage:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
     async def _listen(
-        self, serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+        self,
+        serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+        tls: ssl.SSLContext | None = None,
     ) -> Address:
         async def closing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
-                await serve(reader, writer)
+                with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+                    await serve(reader, writer)
             finally:
                 writer.close()
 
-        server = await self._started.enter_async_context(await asyncio.start_server(closing, "127.0.0.1", 0))
+        started = await asyncio.start_server(closing, "127.0.0.1", 0, ssl=tls)
+        server = await self._started.enter_async_context(started)
         return "127.0.0.1", server.sockets[0].getsockname()[1]
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from pathlib import Path
 
 from tests.examples.visitor import EXAMPLES, Visitor
 from tests.support.house import House
+from tests.support.waiting import until
 
 
 def test_every_example_is_tried() -> None:
     folders = {path.name for path in EXAMPLES.iterdir() if path.is_dir()}
     tried = {name for test in _TESTS for name in folders if name[:2] == test.__name__[5:7]}
-    assert len(folders) >= 5
+    assert len(folders) >= 6
     assert sorted(folders - tried) == []
     assert [name for name in sorted(folders) if not (EXAMPLES / name / "README.md").is_file()] == []
 
@@ -95,10 +98,38 @@ def test_05_a_bad_release_is_refused_with_evidence() -> None:
     asyncio.run(main())
 
 
+def test_06_who_is_sick_gets_no_requests(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with House.standing() as house:
+            words = (visitor := Visitor(house, "06-health")).shown()
+            check, up, touch, ps, rm, deploy, down = (w.replace("/tmp", str(tmp_path)) for w in words)
+
+            async def standing(wanted: str) -> bool:
+                listed = await visitor.succeed(f"{ps} --json")
+                first = next(i for i in json.loads(listed.out) if i["name"] == "health-web-r1-1")
+                assert first["restarts"] == 0, first
+                return bool(first["rotation"] == wanted)
+
+            await visitor.succeed(check)
+            await visitor.succeed(up, SICK_FOLDER=str(tmp_path))
+            await visitor.succeed(touch)
+            await until(lambda: standing("out"), timeout=20.0)
+            assert "status 500" in (await visitor.succeed(f"{ps} --json")).out
+            assert [await house.version() for _ in range(4)] == ["0.0.1"] * 4
+            await visitor.succeed(rm)
+            await until(lambda: standing("in"), timeout=20.0)
+            await visitor.succeed(deploy)
+            assert await house.version() == "0.0.2"
+            await visitor.succeed(down)
+
+    asyncio.run(main())
+
+
 _TESTS = (
     test_01_two_commands_move_the_traffic,
     test_02_a_changed_file_is_a_release,
     test_03_traffic_moves_in_steps,
     test_04_a_link_and_limits_arrive,
     test_05_a_bad_release_is_refused_with_evidence,
+    test_06_who_is_sick_gets_no_requests,
 )

@@ -25,7 +25,7 @@ from bluegreen.stack.services import links_of
 
 _POOL_KEYS = (
     "balance", "cookie", "connect_timeout", "server_timeout", "queue_timeout", "retries", "force_ssl",
-    "hsts_max_age", "gzip_types",
+    "hsts_max_age", "gzip_types", "keep_last_good",
 )  # fmt: skip
 
 
@@ -136,6 +136,8 @@ def with_keys(options: PoolOptions, keys: BalancerKeys) -> PoolOptions:
     changes: dict[str, Any] = {
         name: getattr(keys, name) for name in _POOL_KEYS if getattr(keys, name) is not None
     }
+    if keys.passive_errors is not None:
+        changes["passive_errors"] = keys.passive_errors or None
     changes["options"] = (*options.options, *keys.options)
     changes["extra"] = (*options.extra, *keys.extra)
     return replace(options, **changes)

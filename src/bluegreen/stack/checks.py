@@ -1,113 +1,91 @@
 """When an instance of a service is well, as the service itself says.
 
-Sources, the strongest first: ``x-bluegreen.check``; a Compose ``healthcheck`` that is plainly a
-``curl`` or ``wget`` of a URL. The old balancer's variables are added by :mod:`balancers`.
+Sources, the strongest first: ``x-bluegreen.check``; a Compose ``healthcheck`` (:mod:`healthchecks`). The old
+balancer's variables are added by :mod:`balancers`; what an agent asks is said in the same words.
 """
 
 from __future__ import annotations
 
-import shlex
-from urllib.parse import urlsplit
+from dataclasses import replace
+from typing import Any
 
 from bluegreen.domain.check import CheckKind, HealthCheck
-from bluegreen.stack.models.compose import ComposeService
-from bluegreen.stack.models.compose_parts import HealthcheckKeys
-from bluegreen.stack.models.own import CheckKeys
+from bluegreen.stack.healthchecks import translated
+from bluegreen.stack.models.health_keys import AskedKeys
 from bluegreen.stack.models.service_keys import CommonService
 from bluegreen.stack.tree import Report
 
-_LOCAL = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})
-_HINT = "add x-bluegreen: {check: GET /path} for the gate of the rollout"
+_OF_HTTP = ("method", "path", "headers", "expect", "body")
+_MEANINGLESS = {
+    CheckKind.TCP: (*_OF_HTTP, "command"),
+    CheckKind.EXEC: (*_OF_HTTP, "host", "port", "tls", "connect_timeout"),
+    CheckKind.HTTP: ("command",),
+    CheckKind.NONE: (*_OF_HTTP, "host", "port", "tls", "command"),
+}
+_SAME = ("method", "path", "host", "expect", "body", "tls", "command", "port", "interval", "timeout",
+         "connect_timeout", "rise", "fall", "start_period")  # fmt: skip
 
 
 def own_check(service: CommonService, report: Report) -> HealthCheck | None:
     """Return what the service's own keys ask for, or ``None``."""
-    docker = _docker_check(service, report)
     keys = service.own.check
-    return from_keys(keys, report) if keys is not None else docker
+    if keys is None:
+        return translated(service, report)
+    return changed(HealthCheck(), keys, report.under("x-bluegreen", "check"))
 
 
-def from_keys(keys: CheckKeys, report: Report) -> HealthCheck:
-    """Return the check that ``x-bluegreen.check`` describes."""
-    place = report.under("x-bluegreen", "check")
-    if not keys.path.startswith("/"):
-        place.error("bad_value", f"path: {keys.path!r} does not begin with /", "path")
-    for name in ("interval", "rise", "fall"):
-        if getattr(keys, name) <= 0:
+def changed(base: HealthCheck, keys: AskedKeys, place: Report) -> HealthCheck:
+    """Return ``base`` with all that ``keys`` say; what makes no sense is reported at ``place``."""
+    said = keys.model_fields_set
+    changes: dict[str, Any] = {name: getattr(keys, name) for name in _SAME if name in said}
+    if "method" in changes:
+        changes["method"] = changes["method"].upper()
+    if "headers" in said:
+        changes["headers"] = tuple((name, value or "") for name, value in keys.headers.items())
+    if "interval" in said and "timeout" not in said and base.interval == base.timeout:
+        changes["timeout"] = keys.interval
+    check = replace(base, kind=_kind(base, keys), **changes)
+    _report_faults(check, keys, place)
+    return check
+
+
+def _kind(base: HealthCheck, keys: AskedKeys) -> CheckKind:
+    said = keys.model_fields_set
+    if keys.type is not None and "type" in said:
+        return CheckKind(keys.type)
+    if "command" in said:
+        return CheckKind.EXEC
+    return CheckKind.HTTP if said.intersection(_OF_HTTP) else base.kind
+
+
+def _report_faults(check: HealthCheck, keys: AskedKeys, place: Report) -> None:
+    said = keys.model_fields_set
+    for name in ("interval", "timeout", "connect_timeout", "rise", "fall"):
+        if name in said and getattr(keys, name) <= 0:
             place.error("bad_value", f"{name}: must be greater than zero", name)
-    return HealthCheck(
-        kind=CheckKind(keys.type),
-        method=keys.method.upper(),
-        path=keys.path,
-        host=keys.host,
-        headers=tuple((name, value or "") for name, value in keys.headers.items()),
-        expect=(keys.expect,),
-        port=keys.port,
-        interval=keys.interval,
-        timeout=keys.timeout if keys.timeout is not None else keys.interval,
-        rise=keys.rise,
-        fall=keys.fall,
-        start_period=keys.start_period,
-    )
+    for name in _MEANINGLESS[check.kind]:
+        if name in said:
+            message = f"{name} has no effect on a check of type {check.kind}"
+            place.warn("ignored_key", message, name, hint="remove it, or change `type`", key=True)
+    if "connect_timeout" in said and (check.connect_timeout or 0) > check.timeout > 0:
+        hint = f"give it less than the {check.timeout:g} s of the whole check"
+        message = "connect_timeout: is longer than the whole check may take"
+        place.error("conflicting_keys", message, "connect_timeout", hint=hint)
+    if check.kind is CheckKind.EXEC and not check.command and not place.has_errors():
+        place.error("missing_key", "a check of type exec needs a command", hint="add `command:`", key=True)
+    if check.kind is CheckKind.HTTP:
+        _report_http_faults(check, place)
 
 
-def _docker_check(service: CommonService, report: Report) -> HealthCheck | None:
-    """Translate Docker's command into a request where there is nothing to guess."""
-    keys = service.healthcheck if isinstance(service, ComposeService) else None
-    if keys is None or keys.disable or keys.test == ["NONE"]:
-        return None
-    found = _request(keys)
-    if found is None:
-        if service.own.check is None:
-            message = (
-                "healthcheck is not carried out: a command inside the container says nothing to the balancer"
-            )
-            report.warn("ignored_key", message, "healthcheck", hint=_HINT, key=True)
-        return None
-    if service.own.check is None:
-        message = f"healthcheck is read as {found.method} {found.path} on port {found.port}"
-        report.info("healthcheck_translated", message, "healthcheck", hint=_HINT, key=True)
-    return found
-
-
-def _request(keys: HealthcheckKeys) -> HealthCheck | None:
-    words = _words(keys.test)
-    urls = [word for word in words if word.startswith("http://")]
-    program = words[0].rsplit("/", 1)[-1] if words else ""
-    if program not in ("curl", "wget") or len(urls) != 1:
-        return None
-    try:
-        url = urlsplit(urls[0])
-        port = url.port or 80
-    except ValueError:
-        return None
-    if url.hostname not in _LOCAL or any(word in ("-X", "-d", "--request", "--data", "-H") for word in words):
-        return None
-    head = any(word in ("-I", "--head", "--spider") for word in words)
-    interval = 30.0 if keys.interval is None else keys.interval
-    path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-    return HealthCheck(
-        method="HEAD" if head else "GET",
-        path=path,
-        port=port,
-        interval=interval or 30.0,
-        timeout=30.0 if keys.timeout is None else keys.timeout,
-        fall=keys.retries or 3,
-        start_period=keys.start_period or 0.0,
-    )
-
-
-def _words(test: object) -> list[str]:
-    """Return the command's words, a shell's ``|| exit 1`` taken off; empty if it is more than one command."""
-    if isinstance(test, list) and all(isinstance(word, str) for word in test):
-        if test[:1] == ["CMD"]:
-            return list(test[1:])
-        test = test[1] if len(test) == 2 and test[0] == "CMD-SHELL" else None
-    if not isinstance(test, str):
-        return []
-    command = test.split("||")[0] if test.split("||")[1:] in ([" exit 1"], ["exit 1"], []) else test
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        return []
-    return [] if any(word in ("&&", "||", "|", ";") for word in words) else words
+def _report_http_faults(check: HealthCheck, place: Report) -> None:
+    if not check.path.startswith("/"):
+        place.error("bad_value", f"path: {check.path!r} does not begin with /", "path")
+    if not check.expect:
+        place.error(
+            "bad_value", "expect: the list is empty", "expect", hint="write for example [200, 301-302]"
+        )
+    if check.host is not None and check.host.startswith("*."):
+        place.error("bad_value", f"host: {check.host} is no single name", "host", hint="name one of them")
+    if check.body is not None and check.method == "HEAD":
+        message = "body: an answer to HEAD has no body"
+        place.error("conflicting_keys", message, "body", hint="use `method: GET`")

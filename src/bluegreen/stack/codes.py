@@ -43,7 +43,8 @@ CODES: dict[str, str] = {
     "unknown_config": "A config is not declared.",
     "unknown_secret": "A secret is not declared.",
     "duplicate_mount": "Two volumes are mounted at one place.",
-    "healthcheck_translated": "A `curl` or `wget` in a health check became the check.",
+    "healthcheck_translated": "The command of a health check became the check of the rollout.",
+    "healthcheck_inside": "A health check is run by Docker only: the balancer cannot ask it.",
     # services among each other
     "bad_name": "A name cannot name a service.",
     "name_collision": "Two names are the same, or too much alike.",

@@ -103,7 +103,8 @@ def _default(field: FieldInfo) -> str:
     if isinstance(default, float) and _DURATION in type_label(field):
         return format_duration(default)
     if isinstance(default, tuple):
-        return {(100,): "bluegreen", (200, 399): "200-399"}.get(default, str(default[0]))
+        ranges = ", ".join(f"{part[0]}-{part[-1]}" for part in default if isinstance(part, tuple))
+        return ranges or {(100,): "bluegreen"}.get(default, str(default[0]))
     return str(default)
 
 

@@ -61,13 +61,26 @@ def positive(parse: Callable[[str], Any], least: float, what: str) -> Callable[[
     return read
 
 
+def _line(text: str) -> str:
+    if not text.isprintable() or not text.strip():
+        raise Invalid("expected one line of visible text")
+    return text
+
+
 _COUNT = positive(scalars.parse_int, 0, "a number")
 
 Text = Annotated[str, _text(str, "text"), _schema("string", "number", "boolean"), Label("text")]
 Word = Annotated[str, _text(_nonempty, "text"), _schema("string"), Label("text")]
+Line = Annotated[str, _text(_line, "text"), _schema("string"), Label("one line of text")]
 Bool = Annotated[bool, _text(scalars.parse_bool, "true or false"), _schema("boolean"), Label("true or false")]
 Int = Annotated[int, _text(scalars.parse_int, "a number"), _schema("integer"), Label("whole number")]
 Count = Annotated[int, _text(_COUNT, "a number"), _schema("integer", minimum=0), Label("whole number")]
+CountOrOff = Annotated[
+    int,
+    _text(scalars.parse_count_or_off, "a number or off"),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"enum": ["off", False]}]}),
+    Label("whole number, or `off`"),
+]
 Cpus = Annotated[
     float,
     _text(positive(scalars.parse_float, 0.001, "a number of CPUs"), "a number of CPUs"),
@@ -156,6 +169,21 @@ Expect = Annotated[
 
 def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
+
+
+Expects = Annotated[
+    tuple[Expect, ...],
+    BeforeValidator(_as_list),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": ["string", "integer"], "examples": [200, "200-399"]},
+                {"type": "array", "items": {"type": ["string", "integer"]}, "minItems": 1},
+            ]
+        }
+    ),
+    Label("status, range, or list of them"),
+]
 
 
 TextList = Annotated[

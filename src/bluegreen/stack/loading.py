@@ -15,6 +15,7 @@ from bluegreen.domain.check import HealthCheck
 from bluegreen.domain.spec import ServiceSpec
 from bluegreen.domain.stack import StackSpec
 from bluegreen.stack import balancers, graph, managed
+from bluegreen.stack.agents import agent_of
 from bluegreen.stack.dotenv import read_env_file
 from bluegreen.stack.environment import environment_of
 from bluegreen.stack.layers import Combined, Dialect, combine
@@ -149,10 +150,12 @@ def _service(
     ordinary -= {member.name}
     links = tuple(link for link in links_of(member.service) if link.service in ordinary)
     after = dict.fromkeys((*graph.dependencies(member), *(link.service for link in links)))
+    check = checks.get(member.name, spec.check)
     return replace(
         spec,
         links=links,
         depends_on=tuple(name for name in after if name in ordinary),
-        check=checks.get(member.name, spec.check),
+        check=check,
+        agent=agent_of(member.service, check, member.report),
         port=ports.get(member.name, spec.port),
     )

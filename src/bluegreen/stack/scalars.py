@@ -47,6 +47,15 @@ def parse_int(text: str) -> int:
     return int(text)
 
 
+def parse_count_or_off(text: str) -> int:
+    """A number; 0 stands for ``off``."""
+    if text.strip().lower() in _FALSE:
+        return 0
+    if _INT.fullmatch(text.strip()) is None or int(text) < 0:
+        raise Invalid(f"{text!r} is neither a number nor off", "write for example 10, or off")
+    return int(text)
+
+
 def parse_mode(text: str) -> int:
     """File permissions: octal, with or without ``0o``."""
     digits = text.removeprefix("0o")

@@ -22,11 +22,13 @@ from bluegreen.domain.spec import (
 )
 from bluegreen.stack.checks import own_check
 from bluegreen.stack.environment import environment_of
+from bluegreen.stack.healthchecks import container_health
 from bluegreen.stack.layers import Dialect
 from bluegreen.stack.limits import limits_of
 from bluegreen.stack.models.compose import ComposeService, ComposeTop
 from bluegreen.stack.models.docker_cloud import DockerCloudService
 from bluegreen.stack.models.service_keys import CommonService
+from bluegreen.stack.stopping import stopping
 from bluegreen.stack.tree import Report
 from bluegreen.stack.volumes import mounts_of
 
@@ -66,10 +68,11 @@ def service_spec(name: str, service: CommonService, whole: Whole, report: Report
         limits=limits_of(service, report),
         container=_container(service),
         check=own_check(service, report) or TCP_CHECK,
+        health=container_health(service),
         replicas=_replicas(service, report),
         rollout=service.own.policy(),
     )
-    return _stopping(spec, service)
+    return stopping(spec, service, report)
 
 
 def published(service: CommonService, publish: Mapping[int, int]) -> tuple[PortMapping, ...]:
@@ -199,14 +202,6 @@ def _compose_container(options: ContainerOptions, service: ComposeService) -> Co
         log_options={name: value or "" for name, value in logging.options.items()} if logging else {},
         platform=service.platform,
     )
-
-
-def _stopping(spec: ServiceSpec, service: CommonService) -> ServiceSpec:
-    if not isinstance(service, ComposeService):
-        return spec
-    signal = (service.stop_signal or spec.stop_signal).upper().removeprefix("SIG")
-    grace = spec.stop_grace if service.stop_grace_period is None else service.stop_grace_period
-    return replace(spec, stop_signal=signal, stop_grace=grace)
 
 
 def links_of(service: CommonService) -> tuple[Link, ...]:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from bluegreen.domain.check import CheckKind, HealthCheck
 from bluegreen.domain.spec import PortMapping
 from bluegreen.stack.problems import Invalid
-from bluegreen.stack.scalars import parse_int, parse_port_number
+from bluegreen.stack.scalars import parse_int, parse_port_number, parse_words
 
 _LINK = re.compile(r"(?P<service>[\w-]+)(?:\.(?P<stack>[\w-]+))?(?::(?P<alias>[\w.-]+))?")
 _PORT_HINT = 'write "80" (container), "8080:80" (host:container) or "53:53/udp"'
+_CHECK_HINT = "write for example OPTIONS /ping, /ping, tcp, exec COMMAND or none"
 _METHOD = re.compile(r"[A-Z]{3,10}")
 MAX_RANGE = 1000
 
@@ -119,13 +120,15 @@ def parse_volume(text: str) -> VolumeText:
 
 
 def parse_check(text: str) -> HealthCheck:
-    """``OPTIONS /ping``, ``/ping``, ``tcp`` or ``none``."""
+    """``OPTIONS /ping``, ``/ping``, ``tcp``, ``exec COMMAND`` or ``none``."""
     words = text.split()
     if words in (["tcp"], ["none"]):
         return HealthCheck(kind=CheckKind(words[0]))
+    if words[:1] == ["exec"] and len(words) > 1:
+        return HealthCheck(kind=CheckKind.EXEC, command=parse_words(text.strip().removeprefix("exec")))
     method, path = ("GET", words[0]) if len(words) == 1 else [*words, "", ""][:2]
     if len(words) not in (1, 2) or not path.startswith("/") or _METHOD.fullmatch(method.upper()) is None:
-        raise Invalid(f"{text!r} is not a check", "write for example OPTIONS /ping, /ping, tcp or none")
+        raise Invalid(f"{text!r} is not a check", _CHECK_HINT)
     return HealthCheck(method=method.upper(), path=path)
 
 

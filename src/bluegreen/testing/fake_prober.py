@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bluegreen.domain.check import CheckKind, HealthCheck
 from bluegreen.domain.health import Outcome, ProbeResult
@@ -18,10 +19,13 @@ from bluegreen.ports.prober import Prober
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """``statuses`` are answered one after the other, the last one for ever; empty: it never answers."""
+    """``statuses`` are answered one after the other, the last one for ever; empty: it never answers.
+    ``deaf``: connections are neither accepted nor refused."""
 
     statuses: tuple[int, ...]
     body: str = ""
+    tls: bool = False
+    deaf: bool = False
 
 
 class FakeProber:
@@ -44,27 +48,29 @@ class FakeProber:
         self.calls.append((host, port, check))
         await asyncio.sleep(0)  # the real one gives way here too: let others interleave
         await self._seeing.wait()
-        scheme, path = ("http", check.path) if check.kind is CheckKind.HTTP else ("tcp", "")
-        outcome, status, text = self._look(host, port, check)
-        answered = status is not None
+        outcome, status, body, error = self._look(host, port, check)
         return ProbeResult(
             outcome=outcome,
-            url=f"{scheme}://{host}:{port}{path}",
+            url=_url(host, port, check),
             at=self._now(),
             status=status,
-            body=text if answered else "",
-            error="" if answered else text,
+            body=body[:200],
+            error=error,
         )
 
     # -- what a test can do to it --------------------------------------------------------------
 
-    def serve(self, host: str, port: int, *statuses: int, body: str = "") -> None:
+    def serve(self, host: str, port: int, *statuses: int, body: str = "", tls: bool = False) -> None:
         """Answer from now on: with each status once (200 if none is given), then always with the last."""
-        self._targets[host, port] = _Target(statuses or (200,), body)
+        self._targets[host, port] = _Target(statuses or (200,), body, tls)
 
     def silence(self, host: str, port: int) -> None:
         """Accept connections from now on and never answer."""
         self._targets[host, port] = _Target(())
+
+    def deafen(self, host: str, port: int) -> None:
+        """Neither accept nor refuse connections from now on."""
+        self._targets[host, port] = _Target((), deaf=True)
 
     def refuse(self, host: str, port: int) -> None:
         """Refuse connections from now on."""
@@ -86,23 +92,57 @@ class FakeProber:
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _look(self, host: str, port: int, check: HealthCheck) -> tuple[Outcome, int | None, str]:
-        """Return the outcome and either a status with its body or an error."""
+    def _look(self, host: str, port: int, check: HealthCheck) -> tuple[Outcome, int | None, str, str]:
+        """Return outcome, status, body and error."""
         if check.kind is CheckKind.NONE:
-            return Outcome.PASS, None, ""
+            return Outcome.PASS, None, "", ""
+        if check.kind is CheckKind.EXEC:
+            return Outcome.UNKNOWN, None, "", "a command inside the instance cannot be asked from outside"
         if self._blind:
-            return Outcome.UNKNOWN, None, self._blind
+            return Outcome.UNKNOWN, None, "", self._blind
         target = self._targets.get((host, port))
-        if target is None:
-            return Outcome.FAIL, None, "connection refused"
+        error = "connection refused" if target is None else _unanswered(target, check)
+        if target is None or error:
+            return Outcome.FAIL, None, "", error
         if check.kind is CheckKind.TCP:
-            return Outcome.PASS, None, ""
-        if not target.statuses:
-            return Outcome.FAIL, None, f"timed out after {check.timeout:g} s without an answer"
+            return Outcome.PASS, None, "", ""
         status, *later = target.statuses
         if later:
-            self._targets[host, port] = _Target(tuple(later), target.body)
-        return (Outcome.PASS if check.accepts(status) else Outcome.FAIL), status, target.body[:200]
+            self._targets[host, port] = replace(target, statuses=tuple(later))
+        return _answered(status, target.body, check)
+
+
+def _unanswered(target: _Target, check: HealthCheck) -> str:
+    """Return why ``target`` gives no answer to ``check``; empty if it does."""
+    if target.deaf:
+        own = check.connect_timeout
+        allowed = check.timeout if own is None else min(own, check.timeout)
+        return f"timed out after {allowed:g} s while connecting"
+    if check.tls and not target.tls:
+        return "the TLS handshake failed: wrong version number (no TLS there?)"
+    if check.kind is CheckKind.TCP:
+        return ""
+    if target.tls and not check.tls:
+        return "closed the connection without an answer"
+    return "" if target.statuses else f"timed out after {check.timeout:g} s without an answer"
+
+
+def _answered(status: int, body: str, check: HealthCheck) -> tuple[Outcome, int | None, str, str]:
+    if not check.accepts(status):
+        return Outcome.FAIL, status, body, ""
+    if check.body is not None and check.body not in body:
+        came = repr(body[:60]) if body else "an empty body"
+        error = f"status {status}, but {check.body!r} is not in the answer: {came}"
+        return Outcome.FAIL, status, body, error
+    return Outcome.PASS, status, body, ""
+
+
+def _url(host: str, port: int, check: HealthCheck) -> str:
+    if check.kind is CheckKind.EXEC:
+        return f"exec {shlex.join(check.command)}"
+    if check.kind is CheckKind.HTTP:
+        return f"{'https' if check.tls else 'http'}://{host}:{port}{check.path}"
+    return f"{'tls' if check.tls else 'tcp'}://{host}:{port}"
 
 
 _: type[Prober] = FakeProber

@@ -29,12 +29,19 @@ class Stage(Protocol):
 
     prober: Prober
 
-    async def serving(self, *statuses: int, body: str = "") -> Address:
-        """Start a target that answers each status once, then always the last one."""
+    async def serving(self, *statuses: int, body: str = "", tls: bool = False) -> Address:
+        """Start a target that answers each status once, then always the last one.
+
+        With ``tls`` it speaks TLS, under a certificate that it signed itself for another name.
+        """
         ...
 
     async def silent(self) -> Address:
         """Start a target that accepts connections and never answers."""
+        ...
+
+    async def deaf(self) -> Address:
+        """Return an address at which connections are neither accepted nor refused."""
         ...
 
     async def absent(self) -> Address:
@@ -75,6 +82,98 @@ class ProberContract:
                 check = replace(CHECK, expect=expect)
                 result = await stage.prober.probe(*await stage.serving(404), check)
                 assert result.outcome is outcome
+
+        self.run(scenario)
+
+    def test_any_of_several_ranges_will_do(self) -> None:
+        async def scenario(stage: Stage) -> None:
+            check = replace(CHECK, expect=((200, 200), (301, 302)))
+            statuses = (200, 201, 300, 301, 302, 303)
+            address = await stage.serving(*statuses)
+            outcomes = [(await stage.prober.probe(*address, check)).outcome for _ in statuses]
+            passed = [status for status, outcome in zip(statuses, outcomes, strict=True) if outcome == "pass"]
+            assert passed == [200, 301, 302]
+
+        self.run(scenario)
+
+    def test_the_answer_must_contain_the_text(self) -> None:
+        async def scenario(stage: Stage) -> None:
+            text = "ready: ja, größer"
+            check = replace(CHECK, body=text)
+            for body in (f"I am {text} than ever", "x" * 5000 + text):
+                result = await stage.prober.probe(*await stage.serving(200, body=body), check)
+                assert (result.outcome, result.error) == (Outcome.PASS, "")
+            result = await stage.prober.probe(*await stage.serving(200, body="still starting"), check)
+            assert (result.outcome, result.status, result.body) == (Outcome.FAIL, 200, "still starting")
+            for words in ("status 200", "ready: ja", "is not in the answer", "'still starting'"):
+                assert words in result.describe()
+            result = await stage.prober.probe(*await stage.serving(204), check)
+            assert result.outcome is Outcome.FAIL
+            assert "an empty body" in result.error
+
+        self.run(scenario)
+
+    def test_a_text_does_not_make_up_for_a_status(self) -> None:
+        async def scenario(stage: Stage) -> None:
+            address = await stage.serving(503, body="ready")
+            result = await stage.prober.probe(*address, replace(CHECK, body="ready"))
+            assert (result.outcome, result.status, result.body) == (Outcome.FAIL, 503, "ready")
+            assert result.error == ""
+
+        self.run(scenario)
+
+    def test_tls_is_spoken_without_verifying_anything(self) -> None:
+        async def scenario(stage: Stage) -> None:
+            host, port = await stage.serving(200, 503, body="ready", tls=True)
+            check = replace(CHECK, tls=True, host="shop.example", body="ready")
+            results = [await stage.prober.probe(host, port, check) for _ in range(2)]
+            assert [result.outcome for result in results] == [Outcome.PASS, Outcome.FAIL]
+            assert results[0].url == f"https://{host}:{port}/ping"
+            result = await stage.prober.probe(host, port, replace(TCP, tls=True))
+            assert (result.outcome, result.url) == (Outcome.PASS, f"tls://{host}:{port}")
+
+        self.run(scenario)
+
+    def test_tls_where_there_is_none_fails(self) -> None:
+        async def scenario(stage: Stage) -> None:
+            for address in (await stage.serving(200), await stage.serving(200, body="x" * 500)):
+                for check in (CHECK, TCP):
+                    result = await stage.prober.probe(*address, replace(check, tls=True))
+                    assert result.outcome is Outcome.FAIL
+                    assert "TLS handshake" in result.error
+
+        self.run(scenario)
+
+    def test_no_tls_where_there_is_some_fails(self) -> None:
+        async def scenario(stage: Stage) -> None:
+            address = await stage.serving(200, tls=True)
+            result = await stage.prober.probe(*address, CHECK)
+            assert result.outcome is Outcome.FAIL
+            assert result.error
+            assert (await stage.prober.probe(*address, TCP)).outcome is Outcome.PASS
+
+        self.run(scenario)
+
+    def test_connecting_has_its_own_bound(self) -> None:
+        async def scenario(stage: Stage) -> None:
+            address = await stage.deaf()
+            hasty = (replace(CHECK, connect_timeout=0.1), replace(TCP, connect_timeout=0.1), HASTY)
+            for check in (*hasty, replace(HASTY, connect_timeout=30.0)):
+                result = await stage.prober.probe(*address, check)
+                assert result.outcome is Outcome.FAIL
+                assert result.error == "timed out after 0.1 s while connecting"
+            slow = await stage.silent()
+            result = await stage.prober.probe(*slow, replace(CHECK, connect_timeout=0.05, timeout=0.2))
+            assert result.error == "timed out after 0.2 s without an answer"
+
+        self.run(scenario)
+
+    def test_a_command_inside_is_not_its_business(self) -> None:
+        async def scenario(stage: Stage) -> None:
+            check = HealthCheck(kind=CheckKind.EXEC, command=("/bin/well", "--now, please"))
+            result = await stage.prober.probe(*await stage.serving(200), check)
+            assert (result.outcome, result.url) == (Outcome.UNKNOWN, "exec /bin/well '--now, please'")
+            assert "inside" in result.error
 
         self.run(scenario)
 

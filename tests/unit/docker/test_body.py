@@ -9,6 +9,7 @@ import pytest
 from bluegreen.domain.instance import InstanceSpec
 from bluegreen.domain.naming import Color
 from bluegreen.domain.spec import (
+    ContainerHealth,
     ContainerOptions,
     Limits,
     Mount,
@@ -62,6 +63,28 @@ def options(**fields: Any) -> dict[str, Any]:
             {"restart": RestartPolicy.ON_FAILURE, "restart_attempts": 4},
             "HostConfig.RestartPolicy",
             {"Name": "on-failure", "MaximumRetryCount": 4},
+        ),
+        ({}, "Healthcheck", {}),
+        ({"health": ContainerHealth(test=("NONE",))}, "Healthcheck", {"Test": ["NONE"]}),
+        (
+            {
+                "health": ContainerHealth(
+                    test=("CMD", "well", "a b"), interval=0.25, timeout=30.0, retries=3, start_period=1.5
+                )
+            },
+            "Healthcheck",
+            {
+                "Test": ["CMD", "well", "a b"],
+                "Interval": 250_000_000,
+                "Timeout": 30_000_000_000,
+                "StartPeriod": 1_500_000_000,
+                "Retries": 3,
+            },
+        ),
+        (
+            {"health": ContainerHealth(test=(), retries=5)},
+            "Healthcheck",
+            {"Test": [], "Retries": 5},
         ),
         ({"limits": Limits(cpu_shares=512)}, "HostConfig.CpuShares", 512),
         ({"limits": Limits(cpuset="0,1")}, "HostConfig.CpusetCpus", "0,1"),

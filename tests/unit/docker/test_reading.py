@@ -67,6 +67,8 @@ def test_a_running_container_is_read_from_its_labels_and_state() -> None:
         ({"state": {"StartedAt": "0001-01-01T00:00:00Z"}}, "started_at", 0.0),
         ({"state": {"Health": {"Status": "unhealthy"}}}, "health", "unhealthy"),
         ({"state": {"Health": {"Status": "none"}}}, "health", ""),
+        ({"state": {"Health": {"Status": "starting"}}}, "health", "starting"),
+        ({"state": {"Status": "exited", "Health": {"Status": "unhealthy"}}}, "health", ""),
         ({"restarts": 4}, "restarts", 4),
         ({"labels": {"bluegreen.color": ""}}, "color", None),
         ({"labels": {"bluegreen.color": "red"}}, "color", None),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bluegreen.domain.check import HealthCheck
+from bluegreen.domain.agent import Agent, AgentMode
+from bluegreen.domain.check import TCP_CHECK, CheckKind, HealthCheck
 from bluegreen.domain.health import Health, Outcome, ProbeResult, Verdict, fold
 from bluegreen.domain.naming import (
     Color,
@@ -21,7 +24,7 @@ from bluegreen.domain.naming import (
     service_of,
 )
 from bluegreen.domain.policy import RolloutPolicy
-from bluegreen.domain.spec import Limits, Link, ServiceSpec, config_hash
+from bluegreen.domain.spec import ContainerHealth, Limits, Link, Mount, ProcessSpec, ServiceSpec, config_hash
 
 PASS, FAIL, UNKNOWN = Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN
 
@@ -71,7 +74,13 @@ def test_a_failure_in_the_start_period_does_not_count_a_pass_does() -> None:
 
 # -- what makes a release -------------------------------------------------------------------------
 
-OPERATED = {"replicas": 5, "depends_on": ("db",), "rollout": RolloutPolicy(bake=1)}
+OPERATED = {
+    "replicas": 5,
+    "depends_on": ("db",),
+    "rollout": RolloutPolicy(bake=1),
+    "agent": Agent(mode=AgentMode.OFF),
+    "pre_stop": ("quit",),
+}
 OTHER: dict[str, object] = {
     "name": "other",
     "image": "web:2",
@@ -83,6 +92,9 @@ OTHER: dict[str, object] = {
     "links": (Link(service="db", alias="db"),),
     "limits": Limits(cpu_shares=5),
     "check": HealthCheck(path="/other"),
+    "health": ContainerHealth(test=("NONE",)),
+    "mounts": (Mount(target="/d"),),
+    "process": ProcessSpec(command=("run",)),
     "stop_signal": "INT",
     "stop_grace": 1.0,
     "restart_attempts": 3,
@@ -91,13 +103,55 @@ OTHER: dict[str, object] = {
 
 def test_the_hash_changes_with_what_needs_a_release_and_with_nothing_else() -> None:
     base = ServiceSpec(name="web", image="web:1")
-    names = {field.name for field in fields(ServiceSpec)}
+    names = {part.name for part in fields(ServiceSpec)}
     assert set(OPERATED) | set(OTHER) <= names
     for key, value in OPERATED.items():
         assert config_hash(replace(base, **{key: value})) == config_hash(base), key  # type: ignore[arg-type]
     hashes = [config_hash(replace(base, **{key: value})) for key, value in OTHER.items()]  # type: ignore[arg-type]
     assert len({*hashes, config_hash(base)}) == len(OTHER) + 1
     assert config_hash(base, "sha256:1") != config_hash(base, "sha256:2") != config_hash(base)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrownCheck(HealthCheck):
+    added: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grown(ServiceSpec):
+    """What a later version may make of a service's description."""
+
+    check: HealthCheck = TCP_CHECK
+    added: Mapping[str, str] = field(default_factory=dict)
+    further: Limits = Limits()
+
+
+def test_a_field_that_is_added_with_a_default_releases_nothing_anew() -> None:
+    said: dict[str, Any] = {"name": "web", "image": "web:1", "limits": Limits(cpus=2)}
+    check: dict[str, Any] = {"kind": CheckKind.HTTP, "path": "/ping"}
+    before = ServiceSpec(**said, check=HealthCheck(**check))
+    after = Grown(**said, check=GrownCheck(**check))
+    assert config_hash(after) == config_hash(before)
+    told = [
+        replace(after, added={"a": "b"}),
+        replace(after, further=Limits(cpus=1)),
+        replace(after, check=GrownCheck(**check, added=("a",))),
+    ]
+    assert len({config_hash(spec) for spec in (before, *told)}) == 4
+
+
+def test_a_default_that_is_said_is_no_difference_but_another_check_is() -> None:
+    base = ServiceSpec(name="web")
+    assert config_hash(replace(base, check=HealthCheck(kind=CheckKind.TCP, interval=2))) == config_hash(base)
+    assert config_hash(replace(base, check=HealthCheck())) != config_hash(base)
+
+
+def test_the_hash_of_a_service_stays_what_it_was() -> None:
+    spec = ServiceSpec(
+        name="web", image="web:1", check=HealthCheck(path="/ping"), links=(Link(service="db", alias="d"),)
+    )
+    # Written down: with any other value, an upgrade of bluegreen would release every service anew.
+    assert config_hash(spec, "sha256:1") == "9375bb1cf71ebf96"
 
 
 @given(st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=6))

@@ -159,6 +159,23 @@ def test_a_page_that_haproxy_could_not_hold_is_refused() -> None:
     assert "12001 bytes" in seen.value.message
 
 
+def test_what_a_check_asks_is_what_haproxy_asks() -> None:
+    check = HealthCheck(
+        path="/up", body="it's 100%", tls=True, host="a.test", expect=((200, 200), (301, 302))
+    )
+    pool = Pool(id=BLUE, check=check, servers=SERVERS[:1])
+    words = server_words(pool, SERVERS[0])
+    assert "weight 100 check check-ssl verify none check-sni a.test inter" in words
+    text = render_pool(pool)
+    assert "http-check expect status 200-200,301-302\n  http-check expect string 'it'\\''s 100%'\n" in text
+    asked = replace(pool, check=replace(check, kind=CheckKind.TCP, host=None))
+    assert "check check-ssl verify none inter" in server_words(asked, SERVERS[0])
+    assert "http-check" not in render_pool(asked)
+    inside = replace(pool, check=replace(check, kind=CheckKind.EXEC, command=("/bin/true",)))
+    assert server_words(inside, SERVERS[0]).startswith("10.0.0.1:8080 weight 100 check inter 2000ms")
+    assert "http-check" not in render_pool(inside)
+
+
 @pytest.mark.parametrize(
     ("options", "static"),
     [
@@ -183,6 +200,8 @@ def test_which_pools_need_a_reload_for_their_servers(options: PoolOptions, stati
         Pool(id=BLUE, servers=(Server(name="a", host="name.test", port=1),)),
         Pool(id=BLUE, check=HealthCheck(path="/a\n  server evil 10.0.0.1:1")),
         Pool(id=BLUE, check=HealthCheck(method="GET uri /")),
+        Pool(id=BLUE, check=HealthCheck(body="a\n  server evil 10.0.0.1:1")),
+        Pool(id=BLUE, check=HealthCheck(tls=True, host="a verify required"), servers=SERVERS[:1]),
         Pool(id=BLUE, check=HealthCheck(headers=(("X: y", "z"),))),
     ],
 )

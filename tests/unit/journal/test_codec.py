@@ -78,6 +78,13 @@ def test_a_release_keeps_its_configuration_hash() -> None:
     assert config_hash(decode(ServiceSpec, encode(spec))) == config_hash(spec)
 
 
+@settings(max_examples=200, deadline=None)
+@given(random=st.randoms(use_true_random=False))
+def test_any_service_keeps_its_hash_on_the_way_through_the_journal(random: Random) -> None:
+    spec = example(ServiceSpec, random)
+    assert config_hash(decode(ServiceSpec, encode(spec))) == config_hash(spec)
+
+
 def test_infinite_times_survive() -> None:
     event = Event(kind="k", message="m", at=math.inf)
     assert decode(Event, encode(event)) == event

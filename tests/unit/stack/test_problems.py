@@ -95,13 +95,13 @@ GOLDEN = r"""
     hint: raise it to mem_limit or above, or write -1
 28:26: error: target_num_containers: 'many' is not a whole number
 30:12: error: check: 'pong' is not a check
-    hint: write for example OPTIONS /ping, /ping, tcp or none
+    hint: write for example OPTIONS /ping, /ping, tcp, exec COMMAND or none
 31:15: error: strategy: the steps of a canary must grow from 1 to 100
     hint: write for example [5, 25, 50]
 32:11: error: bake: '5 minutes' is not a duration
     hint: write seconds, or for example 500ms, 30s, 5m, 1h30m
 33:5: error: unknown key 'rout'
-    hint: did you mean 'route'? Allowed: route, check, strategy, step_pause, bake, drain, start_deadline, max_restarts, stop_first, replicas, port, process, balancer
+    hint: did you mean 'route'? Allowed: route, check, agent, strategy, step_pause, bake, drain, pre_stop, start_deadline, max_restarts, stop_first, replicas, port, process, balancer
 35:10: error: image: the value is empty
 35:10: warning: the variable IMAGE is not set; it becomes empty
     hint: set IMAGE, or write ${IMAGE:-default}; $$IMAGE is a plain dollar sign

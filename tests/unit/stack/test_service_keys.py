@@ -204,7 +204,8 @@ def test_docker_cloud_keys_that_are_not_carried_out_say_why(folder: Folder, keys
         ("deploy: {update_config: {order: start-first}}", "ignored_key"),
         ("deploy: {placement: {constraints: [a]}}", "ignored_key"),
         ("deploy: {resources: {reservations: {cpus: 1}}}", "ignored_key"),
-        ("healthcheck: {test: [CMD, /check.sh]}", "ignored_key"),
+        ("healthcheck: {test: [CMD, /check.sh]}", "healthcheck_inside"),
+        ("healthcheck: {test: /check.sh, start_interval: 1s}\nx-bluegreen: {check: tcp}", "unneeded_key"),
     ],
 )
 def test_compose_keys_that_are_not_carried_out_say_why(folder: Folder, keys: str, code: str) -> None:
@@ -292,7 +293,7 @@ def test_a_plain_request_in_a_healthcheck_becomes_the_check(
 def test_any_other_healthcheck_is_not_guessed(folder: Folder, test: str) -> None:
     outcome = folder.compose(f"healthcheck:\n  test: {test}")
     assert outcome.service().check.kind is CheckKind.TCP
-    assert outcome.codes == ["ignored_key"]
+    assert outcome.codes == ["healthcheck_inside"]
     assert "x-bluegreen" in outcome.text
 
 

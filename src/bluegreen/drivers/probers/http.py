@@ -12,14 +12,17 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import shlex
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from bluegreen.domain.check import CheckKind, HealthCheck
 from bluegreen.domain.health import Outcome, ProbeResult
-from bluegreen.drivers.probers.exchange import BrokenError, Exchange
+from bluegreen.drivers.probers.connection import BrokenError, LateError, connect, late, tls_fault
+from bluegreen.drivers.probers.exchange import Exchange
 from bluegreen.ports.prober import Prober
 
 _OUR_FAULT = frozenset(
@@ -47,10 +50,6 @@ class _Finding:
     error: str = ""
 
 
-class _LateError(Exception):
-    """The deadline passed. The text says what had not happened by then."""
-
-
 class HttpProber:
     """See :class:`bluegreen.ports.prober.Prober`. ``now`` gives UNIX seconds."""
 
@@ -75,22 +74,26 @@ class HttpProber:
 async def _look(host: str, port: int, check: HealthCheck) -> _Finding:
     if check.kind is CheckKind.NONE:
         return _Finding(Outcome.PASS)
+    if check.kind is CheckKind.EXEC:
+        return _Finding(Outcome.UNKNOWN, error="a command inside the instance cannot be asked from outside")
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + check.timeout
     try:
-        return await _ask(host, port, check, deadline)
+        return await _ask(host, port, check, loop.time())
     except BrokenError as error:
         return _Finding(Outcome.FAIL, error=str(error))
-    except _LateError as error:
-        return _timed_out(check.timeout, str(error), loop.time() - deadline)
+    except LateError as error:
+        return _timed_out(error, loop.time() - error.deadline)
+    except ssl.SSLError as error:  # before OSError, which it is: its number is none of the system's
+        return _Finding(Outcome.FAIL, error=f"TLS failed: {tls_fault(error)}")
     except OSError as error:
         return _refused(error)
     except Exception as error:  # "never raises": a probe that cannot be made says nothing of the target
         return _Finding(Outcome.UNKNOWN, error=f"the probe itself failed: {type(error).__name__}: {error}")
 
 
-async def _ask(host: str, port: int, check: HealthCheck, deadline: float) -> _Finding:
-    reader, writer = await _connect(host, port, deadline)
+async def _ask(host: str, port: int, check: HealthCheck, begun: float) -> _Finding:
+    deadline = begun + check.timeout
+    reader, writer = await connect(host, port, check, begun)
     try:
         if check.kind is CheckKind.TCP:
             return _Finding(Outcome.PASS)
@@ -98,41 +101,22 @@ async def _ask(host: str, port: int, check: HealthCheck, deadline: float) -> _Fi
         try:
             answer = await exchange.ask(check, _authority(host, port), deadline)
         except TimeoutError as error:
-            raise _late(error, exchange.progress) from error
+            raise late(error, check.timeout, deadline, exchange.progress) from error
     finally:
         # Nothing of ours is worth waiting for: no lingering, and no close that can hang.
         writer.transport.abort()
-    outcome = Outcome.PASS if check.accepts(answer.status) else Outcome.FAIL
-    return _Finding(outcome, status=answer.status, body=answer.body)
+    well = check.accepts(answer.status) and not answer.missing
+    outcome = Outcome.PASS if well else Outcome.FAIL
+    return _Finding(outcome, status=answer.status, body=answer.body, error=answer.missing)
 
 
-async def _connect(
-    host: str, port: int, deadline: float
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    try:
-        async with asyncio.timeout_at(deadline):
-            reader, writer = await asyncio.open_connection(host, port)
-    except TimeoutError as error:
-        raise _late(error, "while connecting") from error
-    if writer.get_extra_info("sockname") == writer.get_extra_info("peername"):
-        # TCP lets a connection to a free port in the range of our own ports find itself.
-        writer.transport.abort()
-        raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
-    return reader, writer
-
-
-def _late(error: TimeoutError, progress: str) -> Exception:
-    """The kernel gives up under the same name; then it is an error of the connection like any other."""
-    return error if error.errno else _LateError(progress)
-
-
-def _timed_out(timeout: float, progress: str, late_by: float) -> _Finding:
+def _timed_out(error: LateError, late_by: float) -> _Finding:
     if late_by > _STALL:
         # Suspended, stopped, or blocked: the answer may have been waiting for us all the while.
         return _Finding(
             Outcome.UNKNOWN, error=f"the probe itself was held up and looked {late_by:.1f} s too late"
         )
-    return _Finding(Outcome.FAIL, error=f"timed out after {timeout:g} s {progress}")
+    return _Finding(Outcome.FAIL, error=f"timed out after {error.allowed:g} s {error.progress}")
 
 
 def _refused(error: OSError) -> _Finding:
@@ -148,8 +132,12 @@ def _authority(host: str, port: int) -> str:
 
 
 def _url(host: str, port: int, check: HealthCheck) -> str:
-    place = _authority(host, port)
-    return f"http://{place}{check.path}" if check.kind is CheckKind.HTTP else f"tcp://{place}"
+    place, secure = _authority(host, port), check.tls
+    if check.kind is CheckKind.EXEC:
+        return f"exec {shlex.join(check.command)}"
+    if check.kind is CheckKind.HTTP:
+        return f"{'https' if secure else 'http'}://{place}{check.path}"
+    return f"{'tls' if secure else 'tcp'}://{place}"
 
 
 _: type[Prober] = HttpProber

@@ -32,6 +32,7 @@ from bluegreen.stack.models.compose_parts import (
     ExtraHosts,
     FileReference,
     HealthcheckKeys,
+    HookKeys,
     LoggingKeys,
     Restart,
     Ulimits,
@@ -50,7 +51,7 @@ class ComposeService(CommonService):
     depends_on: NameMap = key("Services to start first. They are proved healthy before this one starts.", {})
     env_file: EnvFiles = key("Files with environment variables; `environment` wins over them.", ())
     healthcheck: HealthcheckKeys | None = key(
-        "A `curl` or `wget` of a URL becomes the check of the rollout; prefer `x-bluegreen.check`."
+        "Docker's own check inside the container; see `x-bluegreen.check` for what the balancer asks."
     )
     extends: (
         Annotated[ExtendsKeys, short_form("service"), Label("name, or map with service and file")] | None
@@ -66,6 +67,7 @@ class ComposeService(CommonService):
     logging: LoggingKeys | None = key("Log driver and its options.")
     stop_grace_period: Duration | None = key("Time to stop before the kill (10 s).")
     stop_signal: Word | None = key("Signal that asks the service to stop (`TERM`).")
+    pre_stop: tuple[HookKeys, ...] = key("Command run inside an instance before its stop signal.", ())
     init: Bool = key("Runs a small init as process 1.", False)
     shm_size: Size | None = key("Size of `/dev/shm`.")
     tmpfs: TextList = key("Folders held in memory.", ())
@@ -97,7 +99,6 @@ class ComposeService(CommonService):
     label_file: Any = refused("`label_file` is not supported: write the labels under `labels`.")
     storage_opt: Any = refused("`storage_opt` is not supported: set it for the whole engine.")
     post_start: Any = refused("`post_start` is not supported: run the hook from the image's entrypoint.")
-    pre_stop: Any = refused("`pre_stop` is not supported: bluegreen drains at the balancer before it stops.")
     isolation: Any = refused("`isolation` is not supported: it belongs to Windows containers.")
     networks: NameMap = unneeded(
         "`networks` is not needed: each stack has one network in which services find each other by name."

@@ -10,6 +10,7 @@ from bluegreen.domain.spec import RestartPolicy
 from bluegreen.stack.fields import (
     Assignments,
     Bool,
+    Command,
     Count,
     Cpus,
     Duration,
@@ -57,14 +58,52 @@ class DeployKeys(Keys):
     endpoint_mode: Any = warned("`endpoint_mode` is ignored: traffic comes through the balancer.")
 
 
+def _health_test(value: object) -> tuple[str, ...]:
+    """Return Docker's form: ``CMD`` and words, ``CMD-SHELL`` and a line, or ``NONE``."""
+    words = ["CMD-SHELL", value] if isinstance(value, str) else value
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise Invalid("expected a command line, or a list of words", _TEST_HINT)
+    kind, rest = words[0] if words else "", words[1:]
+    if kind not in ("CMD", "CMD-SHELL", "NONE"):
+        raise Invalid("the list does not begin with CMD, CMD-SHELL or NONE", _TEST_HINT)
+    if kind != "NONE" and not "".join(rest).strip():
+        raise Invalid("the command is empty", _TEST_HINT)
+    if len(rest) > {"CMD": len(rest), "CMD-SHELL": 1, "NONE": 0}[kind]:
+        raise Invalid(f"{rest[1] if kind == 'CMD-SHELL' else rest[0]!r} is too much after {kind}", _TEST_HINT)
+    return tuple(words)
+
+
+_TEST_HINT = "write for example [CMD, curl, -f, http://localhost/ping], or a line for the shell"
+HealthTest = Annotated[
+    tuple[str, ...],
+    PlainValidator(_health_test),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+    Label("command line, or list that begins with `CMD`, `CMD-SHELL` or `NONE`"),
+]
+
+
 class HealthcheckKeys(Keys):
-    test: Any = key("The command. A `curl` or `wget` of a URL becomes the check of the rollout.")
+    test: HealthTest = key(
+        "The command. A `curl` or `wget` of a URL, or any other where there is `x-bluegreen.process`, is "
+        "also the check of the rollout.",
+        (),
+    )
     interval: Duration | None = key("Time between two checks.")
     timeout: Duration | None = key("Time an answer may take.")
     retries: Count | None = key("Failures in a row that make an instance sick.")
     start_period: Duration | None = key("Time after the start in which failures do not count.")
     start_interval: Any = unneeded("`start_interval` is not needed: bluegreen asks often while it proves.")
-    disable: Bool = key("Ignores the image's own health check.", False)
+    disable: Bool = key("Switches the image's own health check off.", False)
+
+
+class HookKeys(Keys):
+    """One entry of ``pre_stop``."""
+
+    command: Command = key("The command, run inside the instance.", ())
+    user: Any = refused("`user` of a hook is not supported: it runs as the service's own user.")
+    privileged: Any = refused("`privileged` of a hook is not supported: it runs with the service's rights.")
+    working_dir: Any = refused("`working_dir` of a hook is not supported: change it in the command.")
+    environment: Any = refused("`environment` of a hook is not supported: set it in the command.")
 
 
 class LoggingKeys(Keys):

@@ -10,12 +10,11 @@ from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from bluegreen.domain.policy import RolloutPolicy
 from bluegreen.stack import values
 from bluegreen.stack.fields import (
-    Assignments,
     Bool,
     Command,
     Count,
+    CountOrOff,
     Duration,
-    Expect,
     Host,
     Label,
     Listen,
@@ -25,6 +24,7 @@ from bluegreen.stack.fields import (
     TextList,
     Word,
 )
+from bluegreen.stack.models.health_keys import AgentWords, Check, Drain
 from bluegreen.stack.models.support import Keys, key
 from bluegreen.stack.problems import Invalid
 
@@ -44,21 +44,6 @@ class RouteKeys(Keys):
     name: Name | None = key("Name of the route, for `bluegreen switch`.")
 
 
-class CheckKeys(Keys):
-    type: Literal["http", "tcp", "none"] = key("How to ask: an HTTP request, or only a connection.", "http")
-    method: Word = key("HTTP method.", "GET")
-    path: Word = key("HTTP path.", "/")
-    host: Host | None = key("Host header; the instance's address when absent.")
-    headers: Assignments = key("More request headers.", {})
-    expect: Expect = key("Statuses that count as healthy.", (200, 399))
-    port: PortNumber | None = key("Port to ask, when it is not the one that carries the traffic.")
-    interval: Duration = key("Time between two checks.", 2.0)
-    timeout: Duration | None = key("Time an answer may take; the interval when absent.")
-    rise: Count = key("Successes in a row that make an instance healthy.", 1)
-    fall: Count = key("Failures in a row that make an instance sick.", 2)
-    start_period: Duration = key("Time after the start in which failures do not count.", 0.0)
-
-
 class ProcessKeys(Keys):
     command: Command = key("What the process runtime runs; `{port}` and `{python}` are filled in.", ())
     directory: Word | None = key("Folder to run it in, relative to the stack file.")
@@ -73,6 +58,12 @@ class BalancerKeys(Keys):
     queue_timeout: Duration | None = key("Time a request may wait for a free instance (5 s).")
     client_timeout: Duration | None = key("Time a client may stay silent (50 s).")
     retries: Count | None = key("Attempts to connect before a request fails (3).")
+    passive_errors: CountOrOff | None = key(
+        "Failed answers in a row (5xx, or none) that take an instance out until its check passes again (10)."
+    )
+    keep_last_good: Bool | None = key(
+        "Goes on sending requests when the check fails on all instances at the same time (true)."
+    )
     maxconn: Count | None = key("Connections accepted at the same time (4096).")
     force_ssl: Bool | None = key("Redirect plain HTTP to HTTPS.")
     hsts_max_age: Word | None = key("Seconds that browsers shall insist on HTTPS.")
@@ -93,15 +84,12 @@ def _routes(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
 
-Route = Annotated[RouteKeys, BeforeValidator(_route)]
-Routes = Annotated[tuple[Route, ...], BeforeValidator(_routes), Label('`"80"`, map, or list of maps')]
-
-
-def _check(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    asked = values.parse_check(value)
-    return {"type": asked.kind.value, "method": asked.method, "path": asked.path}
+Route = Annotated[RouteKeys, BeforeValidator(_route, json_schema_input_type=str | int | RouteKeys)]
+Routes = Annotated[
+    tuple[Route, ...],
+    BeforeValidator(_routes, json_schema_input_type=str | int | RouteKeys | list[str | int | RouteKeys]),
+    Label('`"80"`, map, or list of maps'),
+]
 
 
 def _shares(value: object) -> tuple[int, ...]:
@@ -140,13 +128,18 @@ class OwnKeys(Keys):
     route: Routes = key(
         "What the balancer sends to this service. Makes it a managed one, with two colors.", ()
     )
-    check: (
-        Annotated[CheckKeys, BeforeValidator(_check), Label("`OPTIONS /ping`, `tcp`, `none`, or map")] | None
-    ) = key("When an instance is well: asked by bluegreen before it gets traffic, and by the balancer after.")
+    check: Check | None = key(
+        "When an instance is well: asked by bluegreen before it gets traffic, and by the balancer after."
+    )
+    agent: AgentWords | None = key(
+        "Who looks after instances that run but do not answer. Without it, or with `safe` and no more, the "
+        "agent asks for a sign of life while something says that an instance is sick."
+    )
     strategy: Strategy = key("`bluegreen` moves all traffic in one step, `canary` in several.", (100,))
     step_pause: Duration = key("Time each step of a canary is held.", _DEFAULTS.step_pause)
     bake: Duration = key("Time the old color stays warm after the switch.", _DEFAULTS.bake)
-    drain: Duration = key("Time requests in flight get to end.", _DEFAULTS.drain)
+    drain: Drain | None = key("How requests in flight on the old color end.")
+    pre_stop: Command | None = key("Command run inside an instance before its stop signal.")
     start_deadline: Duration = key("Time each phase before the switch may take.", _DEFAULTS.start_deadline)
     max_restarts: Count = key("Crashes of one new instance that a rollout forgives.", _DEFAULTS.max_restarts)
     stop_first: Bool = key(
@@ -167,7 +160,8 @@ class OwnKeys(Keys):
             shares=self.strategy,
             step_pause=self.step_pause,
             bake=self.bake,
-            drain=self.drain,
+            drain=_DEFAULTS.drain if self.drain is None else self.drain.deadline,
+            cut_after=None if self.drain is None else self.drain.cut_after,
             max_restarts=self.max_restarts,
             stop_first=self.stop_first,
         )

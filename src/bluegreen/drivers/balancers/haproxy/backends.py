@@ -101,12 +101,16 @@ def _disabled(server: Server) -> Iterator[str]:
 
 def _check_words(pool: Pool) -> Iterator[str]:
     yield "check"
-    if pool.check.port is not None:
-        yield f"port {pool.check.port}"
-    if pool.check.tls:
+    check = pool.check
+    if check.port is not None:
+        yield f"port {check.port}"
+    # A command inside an instance cannot be asked from here: its port stands for it, without TLS.
+    if check.tls and check.kind is not CheckKind.EXEC:
         yield "check-ssl"
         if "verify" not in " ".join(pool.options.server_options).split():
             yield "verify none"
+        if check.host is not None:
+            yield f"check-sni {name(check.host)}"
 
 
 def _passive_words(options: PoolOptions) -> Iterator[str]:
@@ -126,6 +130,11 @@ def _health(pool: Pool) -> Iterator[str]:
 
 
 def _check(check: HealthCheck) -> Iterator[str]:
+    """Yield the lines that say what a check asks and what it takes for well.
+
+    HAProxy has no bound of its own for connecting a check: it takes the shorter of ``timeout connect``
+    and the interval. ``timeout check`` then bounds the rest.
+    """
     if check.kind is not CheckKind.NONE:
         yield f"{CHECKED.strip()} {milliseconds(check.timeout)}"
     if check.kind is not CheckKind.HTTP:

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import Any
 
 from bluegreen.domain.instance import InstanceSpec
-from bluegreen.domain.spec import ContainerOptions, Limits, Mount, RestartPolicy, ServiceSpec
+from bluegreen.domain.spec import ContainerHealth, ContainerOptions, Limits, Mount, RestartPolicy, ServiceSpec
 
 STACK = "bluegreen.stack"
 SERVICE = "bluegreen.service"
@@ -63,9 +63,22 @@ def create_body(instance: InstanceSpec, image_ports: Collection[int] = ()) -> di
         "User": options.user,
         "WorkingDir": options.working_dir,
         "Hostname": options.hostname,
+        "Healthcheck": None if spec.health is None else _healthcheck(spec.health),
         "NetworkingConfig": _networking(instance),
     }
     return body | {key: value for key, value in optional.items() if value is not None}
+
+
+def _healthcheck(health: ContainerHealth) -> dict[str, Any]:
+    """Return Docker's HEALTHCHECK. What is left out, or an empty command, is the image's own."""
+    times = {
+        "Interval": health.interval,
+        "Timeout": health.timeout,
+        "StartPeriod": health.start_period,
+    }
+    nanoseconds = {key: round(value * 1e9) for key, value in times.items() if value is not None}
+    retries = {} if health.retries is None else {"Retries": health.retries}
+    return {"Test": list(health.test), **nanoseconds, **retries}
 
 
 def stop_signal(name: str) -> str:

@@ -72,7 +72,7 @@ def instance(inspected: Json) -> Instance:
         exit_code=_exit_code(now, state),
         oom_killed=bool(state.get("OOMKilled")),
         error=state.get("Error") or "",
-        health=_health(state),
+        health=_health(now, state),
         image=config.get("Image", ""),
     )
 
@@ -163,7 +163,10 @@ def _exit_code(now: InstanceState, state: Json) -> int | None:
     return code
 
 
-def _health(state: Json) -> str:
+def _health(now: InstanceState, state: Json) -> str:
+    """Return the Engine's verdict on what runs: of one that has ended it always says ``unhealthy``."""
+    if now is not InstanceState.RUNNING:
+        return ""
     status = str((state.get("Health") or {}).get("Status", ""))
     return "" if status == "none" else status
 
