@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from urllib.parse import urlsplit
 
-from bluegreen.domain.check import CheckKind, HealthCheck
+from bluegreen.domain.check import HTTPCHK_STATUSES, CheckKind, HealthCheck
 from bluegreen.stack.models.compose import ComposeService
 from bluegreen.stack.models.compose_parts import HealthcheckKeys
 from bluegreen.stack.models.own import CheckKeys
@@ -89,6 +89,7 @@ def _request(keys: HealthcheckKeys) -> HealthCheck | None:
     return HealthCheck(
         method="HEAD" if head else "GET",
         path=path,
+        expect=HTTPCHK_STATUSES,  # neither program fails at a redirect
         port=port,
         interval=interval or 30.0,
         timeout=30.0 if keys.timeout is None else keys.timeout,

@@ -103,7 +103,7 @@ def _default(field: FieldInfo) -> str:
     if isinstance(default, float) and _DURATION in type_label(field):
         return format_duration(default)
     if isinstance(default, tuple):
-        return {(100,): "bluegreen", (200, 399): "200-399"}.get(default, str(default[0]))
+        return {(100,): "bluegreen", (200, 299): "200-299"}.get(default, str(default[0]))
     return str(default)
 
 

@@ -50,7 +50,7 @@ class CheckKeys(Keys):
     path: Word = key("HTTP path.", "/")
     host: Host | None = key("Host header; the instance's address when absent.")
     headers: Assignments = key("More request headers.", {})
-    expect: Expect = key("Statuses that count as healthy.", (200, 399))
+    expect: Expect = key("Statuses that count as healthy; a redirect does not.", (200, 299))
     port: PortNumber | None = key("Port to ask, when it is not the one that carries the traffic.")
     interval: Duration = key("Time between two checks.", 2.0)
     timeout: Duration | None = key("Time an answer may take; the interval when absent.")
