@@ -36,6 +36,11 @@ class InstanceFacts:
         """True when it is known not to serve. Not yet probed (a new controller) is not failing."""
         return not self.instance.running or self.health.verdict is Verdict.SICK
 
+    def died_since(self, moment: float, check: HealthCheck, now: float) -> bool:
+        """True when it ended at ``moment`` or later, was brought back, and has not proved itself again."""
+        came_back = self.instance.restarts > 0 and self.instance.started_at >= moment
+        return came_back and not self.well(check, now)
+
     @property
     def crashed(self) -> bool:
         """True when the instance ended and nothing will bring it back."""
@@ -69,7 +74,8 @@ class Facts:
 
     ``weights`` holds the observed weights of each of the rollout's routes, ``None`` when the
     balancer did not answer. ``waiting_for`` names dependencies that are not up yet,
-    ``failed_dependency`` one whose own rollout failed.
+    ``failed_dependency`` one whose own rollout failed. ``down`` holds each dependency that was up once
+    and has no running instance now, with what became of it: the health check says whether that matters.
     """
 
     now: float
@@ -78,3 +84,4 @@ class Facts:
     weights: Mapping[RouteId, Mapping[PoolId, int]] | None = field(default_factory=dict)
     waiting_for: tuple[str, ...] = ()
     failed_dependency: str = ""
+    down: tuple[tuple[str, str], ...] = ()

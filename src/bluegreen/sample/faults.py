@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import time
 from collections.abc import Callable
 
@@ -44,6 +45,8 @@ class Faults:
             return 500, b"no longer well\n", ""
         if self._options.fail_when_file and os.path.exists(self._options.fail_when_file):
             return 500, b"sick by request\n", ""
+        if self._options.needs and not _reachable(self._options.needs):
+            return 503, f"{self._options.needs} cannot be reached\n".encode(), ""
         if self.fail_ping:
             return self.fail_ping, b"sick\n", ""
         return 200, b"pong\n", ""
@@ -81,6 +84,17 @@ class Faults:
         self.hang = self.hang_ping = False
         self.fail = self.fail_ping = 0
         self.healthy_pings, self.redirect_ping, self.ping_delay = None, "", 0.0
+
+
+def _reachable(alias: str) -> bool:
+    """Whether something listens behind a link, as the runtime's variables or the network name it."""
+    name = alias.upper()
+    address = os.environ.get(f"{name}_HOST", alias), int(os.environ.get(f"{name}_PORT", "27017"))
+    try:
+        socket.create_connection(address, timeout=0.3).close()
+    except OSError:
+        return False
+    return True
 
 
 def _exit(code: int) -> None:

@@ -28,6 +28,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     option("fail-ping", int, 0, "status of every /ping")
     option("healthy-pings", int, None, "after that many, /ping is 500")
     option("ping-delay", float, 0.0, "seconds until /ping is answered")
+    option("needs", str, "", "alias of a link that /ping must be able to connect to")
     option("fail-when-file", str, "", "/ping is 500 while this file exists")
     option("redirect-ping", str, "", "/ping redirects to this URL")
     option("exit-after", float, None, "end by itself after that many seconds")
