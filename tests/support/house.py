@@ -210,6 +210,14 @@ class House:
         began = await self.post(f"/v1/routes/{route}/switch", {"target": target})
         return await self.settled(began["rollout"]["id"])
 
+    async def tell(self, instance: str, wish: str) -> None:
+        """Have one instance of the sample application do ``wish`` (its ``/control``), past the balancer."""
+        (found,) = [i for i in await self.get("/v1/instances") if i["name"] == instance]
+        async with httpx.AsyncClient() as client:
+            # One that is told to exit or to freeze does not answer any more.
+            with contextlib.suppress(httpx.TransportError):
+                await client.post(f"http://{found['address']}/control?do={wish}", timeout=2.0)
+
     async def version(self) -> str:
         """Return the version that a new user gets now."""
         async with httpx.AsyncClient() as client:

@@ -15,7 +15,6 @@ from bluegreen.domain.facts import Facts, PoolView
 from bluegreen.domain.instance import InstanceState
 from bluegreen.domain.naming import PoolId
 from bluegreen.domain.rollout import AFTER_TRAFFIC, Happened, Kind, Phase, Reason, Rollout
-from bluegreen.domain.routing import ServerHealth
 from bluegreen.domain.steps import Admit, Prepare, SetWeights, StartPool, Step, StopPool
 
 PREPARE_DEADLINE = 900.0
@@ -112,12 +111,11 @@ def _patience(rollout: Rollout, target: PoolView) -> float:
 
 
 def _proved_by_balancer(rollout: Rollout, facts: Facts, expired: bool) -> Decision:
-    known = [i.server.health if i.server else None for i in facts.target.instances]
-    if all(health in {ServerHealth.UP, ServerHealth.UNCHECKED} for health in known):
+    if all(i.confirmed for i in facts.target.instances):
         return Record(Happened.PROVED)
     if expired:
         return Record(Happened.FAILED, reasons.balancer_disagrees(facts.target))
-    if None in known and facts.weights is not None:
+    if any(i.server is None for i in facts.target.instances) and facts.weights is not None:
         return Do(Admit(rollout.target))
     return Wait(LOOK_SOON, "the balancer is checking the new instances")
 

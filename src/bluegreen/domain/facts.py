@@ -47,6 +47,17 @@ class InstanceFacts:
         return self.instance.state is InstanceState.EXITED
 
     @property
+    def confirmed(self) -> bool:
+        """True when the balancer's own check found it well, or the balancer makes none.
+
+        One that has just begun to check says so: a server that was never asked is no proof.
+        """
+        if self.server is None:
+            return False
+        unchecked = self.server.health is ServerHealth.UNCHECKED and not self.server.last_check
+        return unchecked or self.server.health is ServerHealth.UP
+
+    @property
     def up(self) -> bool:
         return self.server is not None and self.server.health is ServerHealth.UP
 

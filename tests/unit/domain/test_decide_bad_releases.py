@@ -12,6 +12,7 @@ from bluegreen.domain.facts import Facts
 from bluegreen.domain.health import Health, Outcome, ProbeResult, Verdict
 from bluegreen.domain.instance import InstanceState
 from bluegreen.domain.rollout import Happened, Phase, Rollout
+from bluegreen.domain.routing import ServerHealth
 from tests.unit.domain.cases import BLUE, CHECK, DOWN, GREEN, NOW, on_green, one, rollout, view
 from tests.unit.domain.test_decide import WAIT, target, went
 
@@ -66,6 +67,12 @@ ROWS = [
         rollout(P.STARTING),
         proving_late(one(GREEN, state=RESTARTING, restarts=2)),
         CRASH_LOOP,
+    ),
+    (
+        "well, but the balancer has not asked it yet",
+        rollout(P.PROVING),
+        target(one(GREEN, server=ServerHealth.UNCHECKED, last_check="INI")),
+        WAIT,
     ),
     (
         "came back once and is well",
