@@ -19,7 +19,7 @@ from tests.e2e.test_no_request_fails import unharmed
 from tests.support.house import APP, House, managed
 from tests.support.waiting import until
 
-POLICY = RolloutPolicy(start_deadline=3.0, bake=60.0, drain=5.0)
+POLICY = RolloutPolicy(start_deadline=2.0, bake=60.0, drain=5.0)
 NEXT = f"{APP}:0.0.2"
 
 

@@ -85,11 +85,6 @@ def one(
             health=server,
             last_check=last_check,
         )
-            port=3000,
-            admin=Admin.READY,
-            health=server,
-            last_check=last_check,
-        )
     return InstanceFacts(instance=found, health=Health(verdict=verdict), server=known)
 
 
