@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bluegreen.domain.instance import Instance, InstanceState
 from bluegreen.drivers.runtimes.docker.sightings import Sightings
 
@@ -85,3 +87,16 @@ def test_what_a_full_list_does_not_hold_is_forgotten() -> None:
     assert "c1" in sightings.owners
     sightings.retain(["c2"])
     assert "c1" not in sightings.owners
+
+
+def test_the_code_of_the_last_end_is_known_of_what_runs_again() -> None:
+    sightings = Sightings()
+    again = replace(WEB, restarts=2)
+    assert sightings.with_last_end("c1", again).exit_code is None
+    sightings.ended("c1", 3)
+    sightings.ended("c1", None)
+    assert sightings.with_last_end("c1", again).exit_code == 3
+    assert sightings.with_last_end("c1", WEB) == WEB, "started anew: it never ended"
+    assert sightings.with_last_end("c1", replace(again, exit_code=7)).exit_code == 7
+    sightings.forget("c1")
+    assert sightings.with_last_end("c1", again).exit_code is None
