@@ -220,6 +220,22 @@ class House:
         began = await self.post(f"/v1/routes/{route}/switch", {"target": target})
         return await self.settled(began["rollout"]["id"])
 
+    async def tell(self, instance: str, wish: str) -> None:
+        """Have one instance of the sample application do ``wish`` (its ``/control``), past the balancer."""
+        (found,) = [i for i in await self.get("/v1/instances") if i["name"] == instance]
+
+        async def heard() -> bool:
+            try:
+                await client.post(f"http://{found['address']}/control?do={wish}", timeout=2.0)
+            except httpx.ConnectError:
+                return False  # it does not listen yet
+            except httpx.TransportError:
+                return True  # told to exit or to freeze, it does not answer any more
+            return True
+
+        async with httpx.AsyncClient() as client:
+            await until(heard)
+
     async def version(self) -> str:
         """Return the version that a new user gets now."""
         async with httpx.AsyncClient() as client:

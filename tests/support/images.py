@@ -55,9 +55,11 @@ class Engine(Protocol):
 def load(engine: Engine, tags: Iterable[str] = VARIANTS) -> None:
     """Put the base, the sample application in its variants, and ``mongo:latest`` into ``engine``."""
     engine.docker("import", str(base_tarball()), BASE)
-    sample = (SAMPLE / "app.py", SAMPLE / "db.py")
-    layer = "COPY app.py db.py /srv/\nENV HOST=0.0.0.0\n"
-    build(engine, "bluegreen-test-sample:1", f"FROM {BASE}\n{layer}", *sample)
+    layer = (
+        "COPY *.py /srv/bluegreen/sample/\nENV HOST=0.0.0.0 PYTHONPATH=/srv\n"
+        "RUN ln -s bluegreen/sample/app.py bluegreen/sample/db.py /srv/\n"  # short names for commands
+    )
+    build(engine, "bluegreen-test-sample:1", f"FROM {BASE}\n{layer}", *sorted(SAMPLE.glob("*.py")))
     service = 'EXPOSE 3000\nCMD ["python3", "/srv/app.py"]\n'
     build(engine, "bluegreen-test-app:1", f"FROM bluegreen-test-sample:1\n{service}")
     for tag in tags:

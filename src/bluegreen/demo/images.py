@@ -14,6 +14,7 @@ import tarfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from importlib import resources
 from typing import Any
 
@@ -33,11 +34,11 @@ _LABEL = "bluegreen.stack"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How one image is built: a Dockerfile of the demo, a program of the sample, build arguments."""
+    """How one image is built: a Dockerfile of the demo, files of the sample (a pattern), build arguments."""
 
     name: str
     dockerfile: str
-    program: str
+    programs: str
     arguments: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -45,16 +46,16 @@ RECIPES = (
     Recipe(
         name="tactivos/devops-challenge:0.0.1",
         dockerfile="Dockerfile",
-        program="app.py",
+        programs="*.py",
         arguments={"VERSION": "0.0.1"},
     ),
     Recipe(
         name="tactivos/devops-challenge:0.0.2",
         dockerfile="Dockerfile",
-        program="app.py",
+        programs="*.py",
         arguments={"VERSION": "0.0.2"},
     ),
-    Recipe(name="mongo:latest", dockerfile="mongo.Dockerfile", program="db.py"),
+    Recipe(name="mongo:latest", dockerfile="mongo.Dockerfile", programs="db.py"),
 )
 
 
@@ -111,11 +112,13 @@ async def _build(docker: Docker, recipe: Recipe, base: str) -> None:
 
 
 def _context(recipe: Recipe) -> io.BytesIO:
-    """Return what the Engine builds from: the Dockerfile and the one program it copies."""
+    """Return what the Engine builds from: the Dockerfile and the programs it copies."""
     files = {
         "Dockerfile": resources.files("bluegreen.demo").joinpath("stack", recipe.dockerfile).read_bytes(),
-        recipe.program: resources.files("bluegreen.sample").joinpath(recipe.program).read_bytes(),
     }
+    for file in resources.files("bluegreen.sample").iterdir():
+        if fnmatch(file.name, recipe.programs):
+            files[file.name] = file.read_bytes()
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         for name, content in files.items():

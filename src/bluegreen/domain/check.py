@@ -24,8 +24,9 @@ class HealthCheck:
     """How to ask an instance whether it is well.
 
     Times are seconds. ``timeout`` bounds the whole check, ``connect_timeout`` (``None``: as long as the
-    whole) its connection. ``expect`` holds inclusive ranges of HTTP statuses, ``body`` a text that the
-    beginning of the answer must contain (``None``: any). ``rise`` successes in a row make an instance
+    whole) its connection. ``expect`` holds inclusive ranges of HTTP statuses: by default not those of a
+    redirect, which says that somebody else would answer. ``body`` is a text that the beginning of the
+    answer must contain (``None``: any). ``rise`` successes in a row make an instance
     healthy, ``fall`` failures in a row make it sick. Failures within ``start_period`` of an instance's
     start do not count against it. ``port`` of ``None`` means the port that carries the traffic. ``tls``
     speaks TLS without verifying the certificate: the question is whether it is well, not who it is.
@@ -37,7 +38,7 @@ class HealthCheck:
     path: str = "/"
     host: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
-    expect: tuple[tuple[int, int], ...] = ((200, 399),)
+    expect: tuple[tuple[int, int], ...] = ((200, 299),)
     body: str | None = None
     tls: bool = False
     command: tuple[str, ...] = ()
@@ -60,6 +61,9 @@ class HealthCheck:
 
 TCP_CHECK = HealthCheck(kind=CheckKind.TCP)
 """The default where nothing was said: the port accepts a connection."""
+
+HTTPCHK_STATUSES = ((200, 399),)
+"""What HAProxy's ``option httpchk`` takes for well where nothing else is said, and so did Docker Cloud."""
 
 ANY_ANSWER = ((100, 599),)
 

@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bluegreen.domain import reasons
+from bluegreen.domain import reasons, sickness
 from bluegreen.domain.facts import Facts, PoolView
-from bluegreen.domain.health import Verdict
 from bluegreen.domain.instance import InstanceState
 from bluegreen.domain.naming import PoolId
 from bluegreen.domain.rollout import AFTER_TRAFFIC, Happened, Kind, Phase, Reason, Rollout
-from bluegreen.domain.routing import ServerHealth
 from bluegreen.domain.steps import Admit, Prepare, SetWeights, StartPool, Step, StopPool
 
 PREPARE_DEADLINE = 900.0
@@ -76,43 +74,48 @@ def _preparing(rollout: Rollout, facts: Facts) -> Decision:
 def _starting(rollout: Rollout, facts: Facts) -> Decision:
     if not rollout.starts_target:
         return Record(Happened.STARTED)
-    if (failed := _crash(rollout, facts)) is not None:
+    if (failed := _failed(sickness.crash(rollout, facts.target))) is not None:
         return failed
     begun = [i for i in facts.target.instances if i.instance.state is not InstanceState.CREATED]
     if len(begun) >= rollout.replicas:
         if all(i.instance.running for i in facts.target.instances):
             return Record(Happened.STARTED)
-        late = _late(rollout, facts, "starting the instances", rollout.policy.start_deadline)
-        return late or Wait(LOOK_AGAIN, "instances are starting")
+        return _start_late(rollout, facts) or Wait(LOOK_AGAIN, "instances are starting")
     if rollout.policy.stop_first and facts.source is not None and facts.source.instances:
         return Do(StopPool(facts.source.id))
-    late = _late(rollout, facts, "starting the instances", rollout.policy.start_deadline)
-    return late or Do(StartPool(rollout.target, rollout.replicas))
+    return _start_late(rollout, facts) or Do(StartPool(rollout.target, rollout.replicas))
 
 
 def _proving(rollout: Rollout, facts: Facts) -> Decision:
-    if (failed := _crash(rollout, facts) or _dead_switch(rollout, facts)) is not None:
-        return failed
     target = facts.target
+    bad = sickness.crash(rollout, target) or sickness.unfit_for_switch(rollout, target, facts.now)
+    if bad is not None:
+        return Record(Happened.FAILED, bad)
     well = target.well(facts.now)
-    patience = rollout.policy.start_deadline if rollout.starts_target else SWITCH_DEADLINE
-    expired = facts.now >= rollout.since + patience
+    expired = facts.now >= rollout.since + _patience(rollout, target)
     if len(well) < max(rollout.replicas, 1 if rollout.routes else 0):
         if expired:
-            return Record(Happened.FAILED, reasons.never_healthy(rollout, target, facts.now))
+            slow = sickness.keeps_ending(rollout, target, facts.now)
+            return Record(Happened.FAILED, slow or reasons.never_healthy(rollout, facts))
         return Wait(LOOK_AGAIN, f"{len(well)} of {rollout.replicas} instances healthy")
     if not rollout.routes:
         return Record(Happened.PROVED)
     return _proved_by_balancer(rollout, facts, expired)
 
 
+def _patience(rollout: Rollout, target: PoolView) -> float:
+    """A start period that is longer than the deadline extends it: it was said of this application."""
+    if not rollout.starts_target:
+        return SWITCH_DEADLINE
+    return max(rollout.policy.start_deadline, target.check.start_period)
+
+
 def _proved_by_balancer(rollout: Rollout, facts: Facts, expired: bool) -> Decision:
-    known = [i.server.health if i.server else None for i in facts.target.instances]
-    if all(health in {ServerHealth.UP, ServerHealth.UNCHECKED} for health in known):
+    if all(i.confirmed for i in facts.target.instances):
         return Record(Happened.PROVED)
     if expired:
         return Record(Happened.FAILED, reasons.balancer_disagrees(facts.target))
-    if None in known and facts.weights is not None:
+    if any(i.server is None for i in facts.target.instances) and facts.weights is not None:
         return Do(Admit(rollout.target))
     return Wait(LOOK_SOON, "the balancer is checking the new instances")
 
@@ -138,8 +141,7 @@ def _shifting(rollout: Rollout, facts: Facts) -> Decision:
 def _lost_before_traffic(rollout: Rollout, facts: Facts) -> Record | None:
     """Give up on a target that turned sick before it had any traffic: the old color keeps all of it."""
     untouched = all(not w.get(rollout.target) for w in (facts.weights or {}).values())
-    bad = _sickness(rollout, facts.target, facts.now) if untouched else None
-    return None if bad is None else Record(Happened.FAILED, bad)
+    return _failed(sickness.turned_bad(rollout, facts.target, facts.now)) if untouched else None
 
 
 def _baking(rollout: Rollout, facts: Facts) -> Decision:
@@ -242,45 +244,19 @@ def _went_bad(rollout: Rollout, facts: Facts) -> Decision | None:
         return None  # a rollback is never rolled back
     if facts.source is None or not facts.source.well(facts.now):
         return None  # nowhere to go: keep what there is
-    bad = _sickness(rollout, facts.target, facts.now)
-    return None if bad is None else Record(Happened.FAILED, bad)
+    return _failed(sickness.turned_bad(rollout, facts.target, facts.now))
 
 
-def _sickness(rollout: Rollout, target: PoolView, now: float) -> Reason | None:
-    looping = [i for i in target.instances if i.instance.restarts > rollout.policy.max_restarts]
-    if looping and rollout.starts_target:
-        return reasons.crash_looping(looping[0])
-    serving = [i for i in target.instances if not i.failing]
-    if not serving or len(serving) * 2 < len(target.instances):
-        return reasons.went_bad(target, now)
-    return None
-
-
-def _crash(rollout: Rollout, facts: Facts) -> Record | None:
-    """Return the failure of a new release that ended by itself, or can never take traffic."""
-    if not rollout.starts_target:
-        return None
-    for one in facts.target.instances:
-        if rollout.routes and one.instance.running and one.instance.port is None:
-            return Record(Happened.FAILED, reasons.no_port(one))
-        if one.crashed:
-            return Record(Happened.FAILED, reasons.crashed(one))
-        if one.instance.restarts > rollout.policy.max_restarts:
-            return Record(Happened.FAILED, reasons.crash_looping(one))
-    return None
-
-
-def _dead_switch(rollout: Rollout, facts: Facts) -> Record | None:
-    """Refuse at once a switch to a color that runs but is sick, or does not run at all."""
-    if rollout.starts_target:
-        return None
-    sick = [i for i in facts.target.instances if i.crashed or i.health.verdict is Verdict.SICK]
-    if sick or not facts.target.instances:
-        return Record(Happened.FAILED, reasons.not_healthy(facts.target, facts.now))
-    return None
+def _start_late(rollout: Rollout, facts: Facts) -> Record | None:
+    late = _late(rollout, facts, "starting the instances", rollout.policy.start_deadline)
+    return None if late is None else _failed(sickness.keeps_ending(rollout, facts.target, facts.now)) or late
 
 
 def _late(rollout: Rollout, facts: Facts, what: str, seconds: float) -> Record | None:
     if facts.now < rollout.since + seconds:
         return None
     return Record(Happened.FAILED, reasons.deadline(rollout, what, seconds))
+
+
+def _failed(reason: Reason | None) -> Record | None:
+    return None if reason is None else Record(Happened.FAILED, reason)

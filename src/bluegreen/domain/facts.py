@@ -43,10 +43,26 @@ class InstanceFacts:
         sick = self.health.verdict is Verdict.SICK or self.instance.health == "unhealthy"
         return not self.instance.running or sick
 
+    def died_since(self, moment: float, check: HealthCheck, now: float) -> bool:
+        """True when it ended at ``moment`` or later, was brought back, and has not proved itself again."""
+        came_back = self.instance.restarts > 0 and self.instance.started_at >= moment
+        return came_back and not self.well(check, now)
+
     @property
     def crashed(self) -> bool:
         """True when the instance ended and nothing will bring it back."""
         return self.instance.state is InstanceState.EXITED
+
+    @property
+    def confirmed(self) -> bool:
+        """True when the balancer's own check found it well, or the balancer makes none.
+
+        One that has just begun to check says so: a server that was never asked is no proof.
+        """
+        if self.server is None:
+            return False
+        unchecked = self.server.health is ServerHealth.UNCHECKED and not self.server.last_check
+        return unchecked or self.server.health is ServerHealth.UP
 
     @property
     def up(self) -> bool:
@@ -76,7 +92,8 @@ class Facts:
 
     ``weights`` holds the observed weights of each of the rollout's routes, ``None`` when the
     balancer did not answer. ``waiting_for`` names dependencies that are not up yet,
-    ``failed_dependency`` one whose own rollout failed.
+    ``failed_dependency`` one whose own rollout failed. ``down`` holds each dependency that was up once
+    and has no running instance now, with what became of it: the health check says whether that matters.
     """
 
     now: float
@@ -85,3 +102,4 @@ class Facts:
     weights: Mapping[RouteId, Mapping[PoolId, int]] | None = field(default_factory=dict)
     waiting_for: tuple[str, ...] = ()
     failed_dependency: str = ""
+    down: tuple[tuple[str, str], ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bluegreen.domain.errors import BluegreenError
-from bluegreen.domain.facts import InstanceFacts, PoolView
+from bluegreen.domain.facts import Facts, InstanceFacts, PoolView
 from bluegreen.domain.rollout import Reason, Rollout
 from bluegreen.domain.routing import ServerHealth
 
@@ -30,7 +30,7 @@ def crash_looping(facts: InstanceFacts) -> Reason:
         return _out_of_memory(facts)
     return Reason(
         code="crash_loop",
-        message=f"{instance.name} keeps ending: restarted {instance.restarts} times{_exit(facts)}",
+        message=f"{instance.name} keeps ending: restarted {_times(instance.restarts)}{_exit(facts)}",
         evidence=seen(facts),
         hint="Read the last log lines, mend the release, then deploy again.",
     )
@@ -45,14 +45,15 @@ def _out_of_memory(facts: InstanceFacts) -> Reason:
     )
 
 
-def never_healthy(rollout: Rollout, pool: PoolView, now: float) -> Reason:
-    sick = [i for i in pool.instances if not i.well(pool.check, now)]
+def never_healthy(rollout: Rollout, facts: Facts) -> Reason:
+    pool = facts.target
+    sick = [i for i in pool.instances if not i.well(pool.check, facts.now)]
     well = len(pool.instances) - len(sick)
-    waited = round(now - rollout.since)
+    waited = round(facts.now - rollout.since)
     return Reason(
         code="never_healthy",
         message=f"{well} of {rollout.replicas} instances healthy after {waited} s",
-        evidence=tuple(pair for facts in sick for pair in seen(facts)),
+        evidence=facts.down + tuple(pair for one in sick for pair in seen(one)),
         hint="Check path, port and start time; `x-bluegreen: {start_deadline: …}` gives it longer.",
     )
 
@@ -84,7 +85,12 @@ def balancer_disagrees(pool: PoolView) -> Reason:
         code="balancer_check_failed",
         message="our probe passes but the balancer's own check does not",
         evidence=tuple(
-            (i.instance.name, i.server.last_check if i.server else "not known to the balancer") for i in down
+            pair
+            for i in down
+            for pair in (
+                (i.instance.name, i.server.last_check if i.server else "not known to the balancer"),
+                *_probed(i),
+            )
         ),
         hint="Compare HTTP_CHECK with what the application answers to the balancer.",
     )
@@ -128,14 +134,22 @@ def dependency_failed(name: str) -> Reason:
 def seen(facts: InstanceFacts) -> tuple[tuple[str, str], ...]:
     """Return what was seen of one instance, in the order a person should read it."""
     instance = facts.instance
-    rows = [(instance.name, f"{instance.state}{_exit(facts)}")]
+    again = f", restarted {_times(instance.restarts)}" if instance.restarts else ""
+    rows = [(instance.name, f"{instance.state}{again}{_exit(facts)}")]
     if instance.error:
         rows.append(("runtime", instance.error))
-    if facts.health.last is not None:
-        rows.append(("last probe", facts.health.last.describe()))
+    rows += _probed(facts)
     if facts.server is not None and facts.server.health is ServerHealth.DOWN:
         rows.append(("balancer's check", facts.server.last_check))
     return tuple(rows)
+
+
+def _probed(facts: InstanceFacts) -> list[tuple[str, str]]:
+    return [] if facts.health.last is None else [("last probe", facts.health.last.describe())]
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _exit(facts: InstanceFacts) -> str:

@@ -199,7 +199,10 @@ class ServerHealth(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFacts:
-    """One server as the balancer reports it. ``in_flight`` counts requests now being served."""
+    """One server as the balancer reports it. ``in_flight`` counts requests now being served.
+
+    ``last_check`` is what its check found, in the balancer's words; empty where it makes none.
+    """
 
     name: str
     host: str

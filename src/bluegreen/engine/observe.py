@@ -11,6 +11,7 @@ from bluegreen.domain.facts import Facts, InstanceFacts, PoolView
 from bluegreen.domain.naming import PoolId, RouteId, service_of
 from bluegreen.domain.rollout import AFTER_TRAFFIC, BEFORE_TRAFFIC, Phase, Rollout
 from bluegreen.domain.routing import BalancerFacts, PoolFacts
+from bluegreen.domain.spec import ServiceSpec
 from bluegreen.engine.examiner import Examiner
 from bluegreen.engine.inventory import Inventory
 from bluegreen.engine.ledger import Ledger
@@ -61,6 +62,7 @@ class Observer:
             weights=self._weights(rollout, balancer),
             waiting_for=waiting,
             failed_dependency=failed,
+            down=self._down(rollout),
         )
 
     def target(self, rollout: Rollout, balancer: BalancerFacts | None = None) -> PoolView:
@@ -128,9 +130,8 @@ class Observer:
         spec = record.spec.service(rollout.service) if record is not None else None
         if spec is None:
             return (), ""
-        names = dict.fromkeys((*spec.depends_on, *(link.service for link in spec.links)))
         waiting = []
-        for name in names:
+        for name in _needs(spec):
             service = self._ledger.services.get((rollout.stack, name))
             if service is None or service.promoted or service.stopped:
                 continue
@@ -138,6 +139,24 @@ class Observer:
                 return (), name
             waiting.append(name)
         return tuple(waiting), ""
+
+    def _down(self, rollout: Rollout) -> tuple[tuple[str, str], ...]:
+        """Return the dependencies of a new release of which nothing runs, and what became of each."""
+        record = self._ledger.stacks.get(rollout.stack)
+        spec = record.spec.service(rollout.service) if record is not None else None
+        if spec is None or rollout.phase not in BEFORE_TRAFFIC or not rollout.starts_target:
+            return ()
+        found = []
+        for name in _needs(spec):
+            instances = self._inventory.instances((rollout.stack, name))
+            if (rollout.stack, name) in self._ledger.services and not any(i.running for i in instances):
+                states = ", ".join(f"{i.name} {i.state}" for i in instances)
+                found.append((name, states or "no instance runs"))
+        return tuple(found)
+
+
+def _needs(spec: ServiceSpec) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*spec.depends_on, *(link.service for link in spec.links))))
 
 
 def _in_flight(pool: PoolFacts | None) -> int | None:

@@ -11,7 +11,7 @@ import shlex
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from bluegreen.domain.check import CheckKind, HealthCheck
+from bluegreen.domain.check import HTTPCHK_STATUSES, CheckKind, HealthCheck
 from bluegreen.domain.spec import ContainerHealth
 from bluegreen.stack.models.compose import ComposeService
 from bluegreen.stack.models.compose_parts import HealthcheckKeys
@@ -98,7 +98,7 @@ def _request(keys: HealthcheckKeys) -> HealthCheck | None:
     head = any(word in ("-I", "--head", "--spider") for word in words)
     path = (url.path or "/") + (f"?{url.query}" if url.query else "")
     # Neither program fails at a redirect.
-    asked = HealthCheck(method="HEAD" if head else "GET", path=path, expect=((200, 399),), port=port)
+    asked = HealthCheck(method="HEAD" if head else "GET", path=path, expect=HTTPCHK_STATUSES, port=port)
     return _timed(keys, asked)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import gzip
 import io
 import tarfile
@@ -46,4 +47,7 @@ def test_a_build_context_holds_what_its_dockerfile_copies(recipe) -> None:  # ty
         assert dockerfile is not None
         lines = dockerfile.read().decode().splitlines()
     copied = [line.split()[1] for line in lines if line.startswith("COPY ")]
-    assert sorted(names) == sorted(["Dockerfile", *copied])
+    assert copied == [recipe.programs]
+    sample = {path.name for path in resources.files("bluegreen.sample").iterdir()}
+    assert sorted(names) == sorted(["Dockerfile", *fnmatch.filter(sample, recipe.programs)])
+    assert recipe.programs.replace("*", "app") in names

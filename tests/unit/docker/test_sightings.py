@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bluegreen.domain.instance import Instance, InstanceState
 from bluegreen.drivers.runtimes.docker.looks import Look
 from bluegreen.drivers.runtimes.docker.sightings import Sightings
@@ -99,3 +101,16 @@ def test_the_oldest_inspections_come_first_and_a_new_one_goes_to_the_end() -> No
             see(sightings, container)
         see(sightings, "c1")
         assert sightings.oldest(2) == ("c2", "c3")
+
+
+def test_the_code_of_the_last_end_is_known_of_what_runs_again() -> None:
+    sightings = Sightings()
+    again = replace(WEB, restarts=2)
+    assert sightings.with_last_end("c1", again).exit_code is None
+    sightings.ended("c1", 3)
+    sightings.ended("c1", None)
+    assert sightings.with_last_end("c1", again).exit_code == 3
+    assert sightings.with_last_end("c1", WEB) == WEB, "started anew: it never ended"
+    assert sightings.with_last_end("c1", replace(again, exit_code=7)).exit_code == 7
+    sightings.forget("c1")
+    assert sightings.with_last_end("c1", again).exit_code is None

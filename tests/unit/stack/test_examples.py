@@ -21,7 +21,7 @@ def test_the_reference_stack(name: str) -> None:
     assert green is not None
     assert green.restart is RestartPolicy.ALWAYS
     assert green.check == HealthCheck(
-        method="OPTIONS", path="/ping", interval=2.0, timeout=2.0, rise=1, fall=2
+        method="OPTIONS", path="/ping", expect=((200, 399),), interval=2.0, timeout=2.0, rise=1, fall=2
     )
     (route,) = loaded.spec.routes
     assert (route.name, route.port, route.target) == ("lbx", 80, "webx-green")

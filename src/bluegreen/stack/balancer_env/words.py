@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from bluegreen.domain.check import CheckKind, HealthCheck
+from bluegreen.domain.check import HTTPCHK_STATUSES, CheckKind, HealthCheck
 from bluegreen.stack.problems import Invalid, suggest
 from bluegreen.stack.scalars import parse_haproxy_time, parse_int, parse_port_number
 
@@ -82,7 +82,8 @@ def http_check(text: str, check: HealthCheck) -> HealthCheck:
         hint = r"write for example OPTIONS /ping, or GET /ping HTTP/1.1\r\nHost:\ example.com"
         raise Invalid(f"{text!r} is not an HTTP check", hint)
     host, headers = _headers(rest)
-    return replace(check, kind=CheckKind.HTTP, method=method, path=path, host=host, headers=headers)
+    asked = replace(check, kind=CheckKind.HTTP, method=method, path=path, host=host, headers=headers)
+    return replace(asked, expect=HTTPCHK_STATUSES)
 
 
 def _headers(rest: str) -> tuple[str | None, tuple[tuple[str, str], ...]]:

@@ -101,6 +101,11 @@ def event(message: Json, known: Mapping[str, tuple[str, str, str]]) -> RuntimeEv
     return RuntimeEvent(kind=kind, stack=stack, service=service, instance=name, at=at, detail=detail)
 
 
+def exit_code(message: Json) -> int | None:
+    """Return the exit code that the message about an end tells."""
+    return _number(str((message.get("Actor", {}).get("Attributes") or {}).get("exitCode", "")))
+
+
 def container_id(message: Json) -> str:
     """Return the id of the container that a message is about."""
     actor = message.get("Actor", {})

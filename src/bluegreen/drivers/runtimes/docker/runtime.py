@@ -291,7 +291,7 @@ class DockerRuntime(DockerConsole):
         inspected = await self._inspect(container)
         if inspected is None:
             return None
-        instance = reading.instance(inspected)
+        instance = self._sightings.with_last_end(container, reading.instance(inspected))
         self._sightings.keep(container, token, looks.of_inspected(inspected), instance)
         return instance
 

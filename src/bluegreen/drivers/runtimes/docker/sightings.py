@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 
 from bluegreen.domain.instance import Instance
@@ -28,6 +29,7 @@ class Sightings:
         self.owners: dict[str, Owner] = {}
         self._seen: dict[str, tuple[Look, Instance]] = {}
         self._asked: dict[str, object] = {}
+        self._codes: dict[str, int] = {}
         self._connected = 0
         self._caught_up = 0
 
@@ -53,6 +55,17 @@ class Sightings:
                 self._seen.pop(container, None)  # so that the order is that of the inspections
                 self._seen[container] = (look, instance)
 
+    def ended(self, container: str, code: int | None) -> None:
+        """An event told with which code ``container`` ended: an inspection hides it once it runs again."""
+        if code is not None:
+            self._codes[container] = code
+
+    def with_last_end(self, container: str, instance: Instance) -> Instance:
+        """Return ``instance`` with the exit code of its last end, where the Engine brought it back."""
+        if instance.exit_code is not None or not instance.restarts:
+            return instance
+        return replace(instance, exit_code=self._codes.get(container))
+
     def doubt(self, container: str) -> None:
         """Something happened to ``container``, or is about to: look again."""
         self._seen.pop(container, None)
@@ -61,6 +74,7 @@ class Sightings:
     def forget(self, container: str) -> None:
         self.doubt(container)
         self.owners.pop(container, None)
+        self._codes.pop(container, None)
 
     def retain(self, containers: Collection[str]) -> None:
         """Forget all but these: the end of a container that fell into a gap is never told."""

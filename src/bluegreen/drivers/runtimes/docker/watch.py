@@ -82,6 +82,8 @@ def _digest(message: dict[str, Any], sightings: Sightings) -> RuntimeEvent | Non
         return None
     sightings.owners[container] = owner
     sightings.doubt(container)
+    if message.get("Action") == "die":
+        sightings.ended(container, reading.exit_code(message))
     event = reading.event(message, sightings.owners)
     if message.get("Action") == "destroy":
         sightings.forget(container)

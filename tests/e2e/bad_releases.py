@@ -1,0 +1,106 @@
+"""A service that is live and under load, and releases that must not get in.
+
+A house serves many rows: what is refused leaves nothing behind, which every row checks. After a row that
+failed the next one gets a new house.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from typing import Any
+
+from bluegreen.domain.policy import RolloutPolicy
+from bluegreen.domain.stack import StackSpec
+from bluegreen.load import LoadProcess
+from tests.e2e.test_no_request_fails import unharmed
+from tests.support.house import APP, House, managed
+from tests.support.waiting import until
+
+POLICY = RolloutPolicy(start_deadline=2.0, bake=60.0, drain=5.0)
+NEXT = f"{APP}:0.0.2"
+
+
+def base(house: House, **fields: Any) -> StackSpec:
+    return managed(house.port, **({"rollout": POLICY, "stop_grace": 2.0} | fields))
+
+
+class Street:
+    """The houses of one test module, one for each runtime. ``url`` gives the Engine of Docker."""
+
+    def __init__(self, url: Callable[[], str]) -> None:
+        self._url = url
+        self._houses: dict[str, House] = {}
+
+    @contextmanager
+    def house(self, runtime: str) -> Iterator[House]:
+        """Lend a house whose only release is the first one, and which is live."""
+        house = self._houses.pop(runtime, None) or self._build(runtime)
+        try:
+            yield house
+        except BaseException:
+            print(house.log()[-5000:])  # pytest shows it beside the failure
+            asyncio.run(house.close())
+            raise
+        self._houses[runtime] = house
+
+    def _build(self, runtime: str) -> House:
+        house = House(runtime, self._url() if runtime == "docker" else None)
+        try:
+            asyncio.run(_furnish(house))
+        except BaseException:
+            asyncio.run(house.close())
+            raise
+        return house
+
+    def close(self) -> None:
+        for house in self._houses.values():
+            asyncio.run(house.close())
+
+
+async def _furnish(house: House) -> None:
+    await house.start()
+    await house.up(base(house))
+
+
+@asynccontextmanager
+async def under_load(house: House, **changes: Any) -> AsyncIterator[LoadProcess]:
+    """Users of release 1; at the end none of them noticed anything, and it is the only release there is."""
+    async with house.users(**({"slow_path": "/slow?seconds=0.3"} | changes)) as load:
+        yield load
+        result = await load.stop()
+    unharmed(result)
+    assert set(result.versions) == {"0.0.1"}
+    assert await house.version() == "0.0.1"
+    await until(lambda: only_the_first(house), timeout=20.0)
+
+
+async def only_the_first(house: House) -> bool:
+    return {i["release"] for i in await house.get("/v1/instances?service=web")} == {1}
+
+
+async def begin(house: House, environment: Mapping[str, str], image: str = NEXT) -> str:
+    began = await house.post("/v1/services/web/deploy", {"image": image, "environment": dict(environment)})
+    return str(began["rollout"]["id"])
+
+
+def refused(ended: Mapping[str, Any], code: str, *words: str) -> None:
+    """Require that a rollout ended before any traffic moved, for this reason, told in these words."""
+    assert ended["phase"] == "aborted", ended
+    assert ended["outcome"]["exit_code"] == 1
+    assert ended["reason"]["code"] in code.split("|"), ended["reason"]
+    assert ended["reason"]["hint"]
+    told = "\n".join(ended["outcome"]["reason"])
+    assert [word for word in words if word not in told] == [], told
+
+
+def instance(ended: Mapping[str, Any], index: int = 1) -> str:
+    return f"shop-web-r{ended['release']}-{index}"
+
+
+def with_policy(stack: StackSpec, **policy: Any) -> StackSpec:
+    """Return the stack with another way to release ``web``: that alone is no new release."""
+    services = tuple(replace(s, rollout=replace(s.rollout, **policy)) for s in stack.services)
+    return replace(stack, services=services)
