@@ -1,11 +1,9 @@
-"""What HAProxy tells, cuts and answers by an operator's wish, and what its checks ask."""
+"""What HAProxy tells of its checks, and what it cuts and answers by an operator's wish."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
-import subprocess
 from dataclasses import replace
 
 from bluegreen.domain.naming import RouteId
@@ -17,7 +15,6 @@ from bluegreen.domain.routing import (
     ServerHealth,
 )
 from bluegreen.testing.balancer_stage import (
-    CHECK,
     GREEN,
     WEB,
     has_in_flight,
@@ -26,7 +23,7 @@ from bluegreen.testing.balancer_stage import (
     with_route,
 )
 from tests.support.haproxy_health import address, is_seen, listening, true_of, tunnel
-from tests.support.haproxy_stage import Backend, HaproxyStage
+from tests.support.haproxy_stage import HaproxyStage
 from tests.support.haproxy_ways import Play
 from tests.support.mixed_load import mixed_load
 
@@ -151,40 +148,6 @@ def test_the_page_says_why_and_fails_no_request_elsewhere(play: Play) -> None:
     play(scenario)
 
 
-# -- what a check asks -------------------------------------------------------------------------
-
-
-def test_a_check_may_want_a_text_in_the_body(play: Play) -> None:
-    async def scenario(stage: HaproxyStage) -> None:
-        routing = await live(stage, GREEN)
-        for text, health in (("no 'such' text", "down"), (str(GREEN), "up")):
-            pool = replace(routing.pools[GREEN], check=replace(CHECK, body=text))
-            await stage.balancer.apply(replace(routing, pools={**routing.pools, GREEN: pool}))
-            await until(is_seen(stage, health), f"with {text!r} it is {health}")
-
-    play(scenario)
-
-
-def test_a_check_may_speak_tls(play: Play) -> None:
-    async def scenario(stage: HaproxyStage) -> None:
-        routing = await live(stage, GREEN)
-        context = await asyncio.to_thread(_tls, stage)
-        secret = Backend(GREEN)
-        stage.backends[await secret.open(context)] = secret
-        plain = routing.pools[GREEN].servers[0]
-        host, port = next(address for address, each in stage.backends.items() if each is secret)
-        pool = replace(routing.pools[GREEN], check=replace(CHECK, tls=True))
-        routing = replace(routing, pools={**routing.pools, GREEN: pool})
-        both = routing.with_servers(GREEN, (plain, Server(name="s2", host=host, port=port)))
-        await stage.balancer.apply(both)
-        await until(is_seen(stage, "down", "up"), "who speaks TLS is up")
-        await stage.balancer.apply(routing)
-        await stage.balancer.apply(both)
-        await until(is_seen(stage, "down", "up"), "and so it is when added at run time")
-
-    play(scenario)
-
-
 async def _head(port: int, host: str) -> str:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"HEAD / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
@@ -192,13 +155,3 @@ async def _head(port: int, host: str) -> str:
         return (await reader.read()).decode().lower()
     finally:
         writer.transport.abort()
-
-
-def _tls(stage: HaproxyStage) -> ssl.SSLContext:
-    key, certificate = stage.folder / "key.pem", stage.folder / "certificate.pem"
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=a.test"
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*command.split(), *files], check=True, capture_output=True, timeout=30)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    return context
