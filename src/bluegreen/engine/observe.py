@@ -65,6 +65,11 @@ class Observer:
             down=self._down(rollout),
         )
 
+    async def look_again(self, rollout: Rollout) -> Facts:
+        """Return facts with what the runtime says now. Raises ``Temporary`` when it does not answer."""
+        await self._inventory.refresh((rollout.stack, rollout.service))
+        return await self.facts(rollout)
+
     def target(self, rollout: Rollout, balancer: BalancerFacts | None = None) -> PoolView:
         """Return the target's pool without what an earlier release left behind in its color."""
         view = self.view(rollout.stack, rollout.target, balancer)

@@ -8,7 +8,9 @@ same call on the same journal.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import TypeVar
 
 from bluegreen.domain import decide as decisions
@@ -17,8 +19,17 @@ from bluegreen.domain.errors import BluegreenError, Bug, Permanent, Temporary, U
 from bluegreen.domain.facts import Facts
 from bluegreen.domain.invariants import no_way_back, violations
 from bluegreen.domain.release import Release
-from bluegreen.domain.rollout import BEFORE_TRAFFIC, TRANSITIONS, Happened, Phase, Reason, Rollout, apply
-from bluegreen.domain.steps import Prepare, Step
+from bluegreen.domain.rollout import (
+    AFTER_TRAFFIC,
+    BEFORE_TRAFFIC,
+    TRANSITIONS,
+    Happened,
+    Phase,
+    Reason,
+    Rollout,
+    apply,
+)
+from bluegreen.domain.steps import Prepare, Step, StopPool
 from bluegreen.engine import narrate
 from bluegreen.engine.draft import Draft
 from bluegreen.engine.evidence import Evidence
@@ -51,6 +62,7 @@ class Runner:
         self._evidence = evidence
         self._clock = clock
         self._said: dict[str, str] = {}
+        self._explained: set[str] = set()
 
     async def advance(self, draft: Draft, interrupt: asyncio.Event) -> float | None:
         """Advance until nothing can be done now; return the seconds until the next look.
@@ -92,9 +104,12 @@ class Runner:
             if not isinstance(decision, decisions.Record):
                 return decision
             reason = decision.reason
-            if reason is not None:
+            if decision.happened is Happened.REVERTED:
+                await self._explain(draft, facts)
+            elif reason is not None and draft.rollout.phase not in AFTER_TRAFFIC:
                 reason = await self._evidence.enrich(reason, facts)
             self.record(draft, decision.happened, reason)
+        self._explained.discard(draft.rollout.id)
         return None
 
     def against(self, rollout: Rollout, happened: Happened) -> str:
@@ -136,6 +151,8 @@ class Runner:
             if isinstance(step, Prepare):
                 await self._prepare(draft, interrupt)
             else:
+                if rollout.phase is Phase.REVERTING and isinstance(step, StopPool):
+                    await self._explain(draft, facts)
                 await _interruptible(self._performer.perform(rollout, step), rollout, interrupt)
         except (UserError, Permanent) as error:
             return await self._refused(draft, facts, error)
@@ -151,6 +168,16 @@ class Runner:
     def _patience_ends(self, rollout: Rollout) -> bool:
         """A pull may take long; being unable to begin one may last no longer than a start."""
         return self._clock.now() >= rollout.since + rollout.policy.start_deadline
+
+    async def _explain(self, draft: Draft, facts: Facts) -> None:
+        """Complete why a rollout goes back, once the traffic is back: users do not wait for log lines."""
+        reason = draft.rollout.reason
+        if reason is None or draft.rollout.id in self._explained:
+            return
+        self._explained.add(draft.rollout.id)
+        with contextlib.suppress(Temporary):
+            facts = await self._observer.look_again(draft.rollout)
+        draft.rollout = replace(draft.rollout, reason=await self._evidence.enrich(reason, facts))
 
     async def _prepare(self, draft: Draft, interrupt: asyncio.Event) -> None:
         rollout = draft.rollout

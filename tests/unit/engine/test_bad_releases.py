@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -254,6 +256,28 @@ def test_a_target_that_died_and_came_back_loses_its_traffic_before_it_may_die_ag
     bake = 0.1 if phase is Phase.DRAINING else 30.0
     policy = replace(WARM, bake=bake, drain=5.0)
     play(story, managed(restart=RestartPolicy.ALWAYS, rollout=policy))
+
+
+def test_the_traffic_is_back_before_anybody_reads_the_log_of_the_dead() -> None:
+    async def story(world: World, engine: Engine) -> None:
+        world.runtime.behaves = lambda _spec: Behaviour(says=("no more handles",))
+        read, served = world.runtime.logs, []
+
+        def logs(name: str, **options: Any) -> AsyncIterator[str]:
+            served.append(world.weights())
+            return read(name, **options)
+
+        world.runtime.logs = logs  # type: ignore[method-assign]
+        rollout = await deploy(engine)
+        await reaches(engine, rollout, lambda r: r.settled)
+        world.runtime.crash("shop-web-r2-1", exit_code=5)
+        ended = await finished(world, rollout)
+        assert served == [{BLUE: 100}]
+        assert ended.reason is not None
+        assert ("shop-web-r2-1 log", "no more handles") in ended.reason.evidence
+        assert any("exit code 5" in text for _, text in ended.reason.evidence)
+
+    play(story, managed(rollout=WARM))
 
 
 def test_a_target_that_turns_sick_while_the_old_color_retires_gets_back_what_is_left() -> None:

@@ -48,10 +48,13 @@ def check_command(spec: ServiceSpec) -> None:
     path = spec.environment.get("PATH", os.environ.get("PATH", os.defpath))
     sought = os.path.join(directory, program) if "/" in program else program
     if shutil.which(sought, path=path) is None:
+        there = os.path.isfile(sought) and "/" in program
         raise UserError(
-            f"{spec.name} is to run {program}, which cannot be found",
+            f"{spec.name} is to run {program}, which {'is not executable' if there else 'cannot be found'}",
             code="command_missing",
-            hint="Install it, give its full path, or use {python} for this Python.",
+            hint=f"Make it so: chmod +x {sought}"
+            if there
+            else "Install it, give its full path, or use {python} for this Python.",
             evidence=(("command", " ".join(process.command)), ("PATH", path)),
         )
 
