@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bluegreen.drivers.balancers.nginx import Layout, Rendering
-from bluegreen.drivers.balancers.nginx.layout import CONFIG, STREAM_MODULE
+from bluegreen.drivers.balancers.nginx.layout import CONFIG, PID, STREAM_MODULE
+from tests.support.waiting import until
 
 HERE = Layout(user="root", stream_module=STREAM_MODULE)
 """The tests' folders are root's, and NGINX is Debian's."""
@@ -28,20 +28,22 @@ def judge(folder: Path, rendering: Rendering) -> str:
     return done.stderr
 
 
-@contextmanager
-def running(folder: Path, rendering: Rendering) -> Iterator[None]:
+@asynccontextmanager
+async def running(folder: Path, rendering: Rendering) -> AsyncIterator[None]:
     """Run NGINX with the configuration; its ports are open when the block begins."""
     judge(folder, rendering)
     with (folder / "output.log").open("wb") as output:
         process = subprocess.Popen(
             _command(folder, "-g", "daemon off;"), stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
+
+    def serves() -> bool:
+        """Whether it has opened its ports: the file, which ``nginx -t`` leaves empty, is written then."""
+        assert process.poll() is None, (folder / "output.log").read_text()
+        return (folder / PID).read_text().strip() == str(process.pid)
+
     try:
-        deadline = time.monotonic() + 10
-        while not (folder / "nginx.pid").exists():
-            assert process.poll() is None, (folder / "output.log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        await until(serves)
         yield
     finally:
         process.terminate()
