@@ -31,12 +31,13 @@ class Here:
 
     listener: Listener
     files: dict[str, str]
+    raw: bool
 
 
 def render_place(place: Place, share: Share, here: Here) -> list[str]:
     """Return the ``location`` of ``place``, whose route has ``share``."""
     how = "= " if place.exact else ""
-    return list(block(f"location {how}{quoted(place.path)}", _inside(place, share, here)))
+    return list(block(f"location {how}{quoted(place.path)}", [*share.raw, *_inside(place, share, here)]))
 
 
 def health_place(path: str) -> list[str]:

@@ -19,7 +19,7 @@ from bluegreen.drivers.balancers.nginx.streams import render_stream
 from bluegreen.drivers.balancers.nginx.untranslated import untranslated
 from bluegreen.drivers.balancers.nginx.upstreams import render_upstream
 from bluegreen.drivers.balancers.nginx.validation import validate
-from bluegreen.drivers.balancers.nginx.words import block, plain, store, whole_seconds
+from bluegreen.drivers.balancers.nginx.words import block, directive, plain, store, whole_seconds
 
 HEADER = "# written by bluegreen, generation "
 _PROTOCOLS = {"no-tlsv12": "TLSv1.2", "no-tlsv13": "TLSv1.3"}
@@ -39,11 +39,12 @@ def render(routing: Routing, layout: Layout) -> Rendering:
     """Return the configuration of ``routing``. Raises ``balancer_refused`` for what has no words."""
     validate(routing)
     files: dict[str, str] = {}
-    warnings: dict[str, None] = dict.fromkeys(untranslated(routing))
+    warnings: dict[str, None] = dict.fromkeys(untranslated(routing, layout.raw))
     shares = {
-        route.id: share_of(route, routing, number) for number, route in enumerate(routing.routes.values())
+        route.id: share_of(route, routing, number, layout.raw)
+        for number, route in enumerate(routing.routes.values())
     }
-    parts = _Parts(routing, shares, files, warnings)
+    parts = _Parts(routing, layout, shares, files, warnings)
     lines = [f"{HEADER}{layout.generation}: do not edit, see `bluegreen inspect`", *_main(routing, layout)]
     lines += [*block("http", parts.http()), ""]
     if any(listener.mode is Mode.TCP for listener in routing.listeners.values()):
@@ -74,6 +75,7 @@ class _Parts:
     """The two halves of the configuration."""
 
     routing: Routing
+    layout: Layout
     shares: Mapping[RouteId, Share]
     files: dict[str, str]
     warnings: dict[str, None]
@@ -89,6 +91,10 @@ class _Parts:
             yield from render_listener(self._routes(listener), self.shares, self._here(listener))
         for page in self.routing.settings.stats:
             yield from block("server", _stats(page, self.files))
+        if self.layout.raw:
+            yield from map(directive, self.routing.settings.extra)
+        if self.layout.control is not None:
+            yield from block("server", _control(self.layout))
 
     def stream(self) -> Iterator[str]:
         yield from self._upstreams(Mode.TCP)
@@ -108,7 +114,7 @@ class _Parts:
                 yield ""
 
     def _here(self, listener: Listener) -> Here:
-        return Here(listener, self.files)
+        return Here(listener, self.files, self.layout.raw)
 
     def _listeners(self, mode: Mode) -> list[Listener]:
         return [listener for listener in self.routing.listeners.values() if listener.mode is mode]
@@ -126,6 +132,12 @@ def _tls(settings: Globals) -> Iterator[str]:
     yield f"ssl_protocols {' '.join(spoken)};"
     if settings.ssl_bind_ciphers:
         yield f"ssl_ciphers {plain(settings.ssl_bind_ciphers)};"
+
+
+def _control(layout: Layout) -> Iterator[str]:
+    yield f"listen unix:{plain(layout.control or '')};"
+    yield f'location = /generation {{ return 200 "{layout.generation}\\n"; }}'
+    yield "location = /status { stub_status; }"
 
 
 def _stats(page: Stats, files: dict[str, str]) -> Iterator[str]:

@@ -10,7 +10,15 @@ from bluegreen.drivers.balancers.nginx.certificates import fitting, hosts_of
 from bluegreen.drivers.balancers.nginx.locations import Here, health_place, page_place, render_place
 from bluegreen.drivers.balancers.nginx.matching import ANY, Place, hosts, places
 from bluegreen.drivers.balancers.nginx.shares import Share
-from bluegreen.drivers.balancers.nginx.words import block, milliseconds, plain, refused, store, whole_seconds
+from bluegreen.drivers.balancers.nginx.words import (
+    block,
+    directive,
+    milliseconds,
+    plain,
+    refused,
+    store,
+    whole_seconds,
+)
 
 _HASHED = ("$1$", "$5$", "$6$", "$2a$", "$2y$", "$apr1$")
 
@@ -58,6 +66,7 @@ def _server(host: str, routes: Sequence[Route], shares: Mapping[RouteId, Share],
     if listener.tls is not None:
         yield from certificate(listener.tls, host, here.files)
     yield from _clients(listener, here.files)
+    yield from (map(directive, listener.extra) if here.raw else ())
     found = places(routes, host)
     for place in found:
         yield ""

@@ -11,8 +11,10 @@ _KNOWN_TLS = frozenset({"no-sslv3", "no-tlsv10", "no-tlsv11", "no-tlsv12", "no-t
 _RAW = "is in HAProxy's language and is left out"
 
 
-def untranslated(routing: Routing) -> Iterator[str]:
-    """Yield a sentence for each raw line or option that is left out."""
+def untranslated(routing: Routing, raw: bool) -> Iterator[str]:
+    """Yield a sentence for each option, and unless ``raw`` each raw line, that is left out."""
+    if not raw:
+        yield from _raw_lines(routing)
     yield from _globals(routing.settings)
     for listener in routing.listeners.values():
         yield from _listener(listener)
@@ -20,15 +22,21 @@ def untranslated(routing: Routing) -> Iterator[str]:
         yield from _pool(pool)
 
 
+def _raw_lines(routing: Routing) -> Iterator[str]:
+    yield from _raw("the balancer", routing.settings.extra)
+    for listener in routing.listeners.values():
+        yield from _raw(f"port {listener.port}", listener.extra)
+    for pool in routing.pools.values():
+        yield from _raw(f"pool {pool.id}", pool.options.extra)
+
+
 def _globals(settings: Globals) -> Iterator[str]:
-    yield from _raw("the balancer", settings.extra)
     unknown = (word for word in (settings.ssl_bind_options or "").split() if word not in _KNOWN_TLS)
     yield from _raw("TLS", unknown)
 
 
 def _listener(listener: Listener) -> Iterator[str]:
     where = f"port {listener.port}"
-    yield from _raw(where, listener.extra)
     yield from _raw(where, _options(listener.options))
     yield from _raw(where, (option for option in listener.bind_options if option != "accept-proxy"))
     yield from _raw(where, listener.tls.bind_options if listener.tls is not None else ())
@@ -36,7 +44,6 @@ def _listener(listener: Listener) -> Iterator[str]:
 
 def _pool(pool: Pool) -> Iterator[str]:
     where = f"pool {pool.id}"
-    yield from _raw(where, pool.options.extra)
     yield from _raw(where, _options(pool.options.options))
 
 

@@ -76,6 +76,14 @@ def block(title: str, lines: Iterable[str]) -> Iterator[str]:
     yield "}"
 
 
+def directive(line: str) -> str:
+    """Return a raw line of a user as a directive; NGINX judges it before it is used."""
+    text = line.strip()
+    if any(ord(character) < 32 for character in text):
+        raise refused(f"{line!r} holds a control character", "Write one directive on each line.")
+    return text if text.endswith((";", "}", "{")) else f"{text};"
+
+
 def store(files: dict[str, str], kind: str, text: str, ending: str) -> str:
     """Keep ``text`` as a file named after what it holds; return the name."""
     file = f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.{ending}"
