@@ -213,6 +213,12 @@ async def _drivers(settings: Settings) -> AsyncIterator[Drivers]:
 
 
 def _balancer_options(settings: Settings) -> dict[str, object]:
+    if settings.balancer == "nginx":
+        return {
+            "state_dir": settings.home / "nginx",
+            "binary": settings.nginx_binary,
+            "stream_module": settings.nginx_stream_module,
+        }
     options: dict[str, object] = {
         "state_dir": settings.home / "balancer",
         "binary": settings.haproxy_binary,

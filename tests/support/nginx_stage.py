@@ -26,7 +26,9 @@ class NginxStage(HaproxyStage):
         return self.balancer
 
     async def kill(self) -> None:
-        processes.tell(processes.of_folder(self.folder / "state").all, signal.SIGKILL)
+        found = processes.of_folder(self.folder / "state")
+        assert found.master is not None
+        processes.tell([found.master, *found.serving, *found.former], signal.SIGKILL)  # it starts no other
 
 
 @asynccontextmanager
