@@ -41,6 +41,7 @@ _AREAS = (
     ("drivers.runtimes.docker", "Docker runtime"),
     ("drivers.runtimes.process", "Process runtime"),
     ("drivers.balancers.haproxy", "Balancer"),
+    ("drivers.balancers.nginx", "Balancer"),
     ("drivers.journal", "Journal"),
     ("demo", "Demo"),
 )

@@ -28,6 +28,8 @@ import bluegreen
 from bluegreen.api.app import create_app
 from bluegreen.api.context import About, Context
 from bluegreen.domain.errors import BluegreenError, Permanent, UserError
+from bluegreen.drivers.balancers.haproxy.export import export as haproxy
+from bluegreen.drivers.balancers.nginx.export import export as nginx
 from bluegreen.drivers.clock import SystemClock
 from bluegreen.drivers.probers.http import HttpProber
 from bluegreen.engine.drivers import Drivers
@@ -87,7 +89,8 @@ async def _answer(
         balancer=engine.drivers.balancer.name,
         state_dir=str(settings.home),
     )
-    app = create_app(Context(engine=engine, viewer=Viewer(engine), about=about))
+    exporters = {"haproxy": haproxy, "nginx": nginx}
+    app = create_app(Context(engine=engine, viewer=Viewer(engine), about=about, exporters=exporters))
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE
     )
@@ -210,6 +213,12 @@ async def _drivers(settings: Settings) -> AsyncIterator[Drivers]:
 
 
 def _balancer_options(settings: Settings) -> dict[str, object]:
+    if settings.balancer == "nginx":
+        return {
+            "state_dir": settings.home / "nginx",
+            "binary": settings.nginx_binary,
+            "stream_module": settings.nginx_stream_module,
+        }
     options: dict[str, object] = {
         "state_dir": settings.home / "balancer",
         "binary": settings.haproxy_binary,

@@ -29,7 +29,7 @@ class Settings(BaseModel):
     docker_url: str | None = Field(
         None, description="address of the Docker Engine; default: DOCKER_HOST, else the local socket"
     )
-    balancer: Literal["haproxy"] = Field("haproxy", description="what carries the routes")
+    balancer: Literal["haproxy", "nginx"] = Field("haproxy", description="what carries the routes")
     haproxy_binary: str | None = Field(
         None, description="path of an HAProxy ≥ 2.6; default: the one that comes with the package"
     )
@@ -37,6 +37,12 @@ class Settings(BaseModel):
         "process", description="run HAProxy as a process of this box, or in a container"
     )
     haproxy_image: str = Field("haproxy:lts", description="image of HAProxy when it runs in a container")
+    nginx_binary: str | None = Field(
+        None, description="path of an NGINX ≥ 1.18; default: the one of this box"
+    )
+    nginx_stream_module: str | None = Field(
+        None, description="file of NGINX's module for plain TCP, where that is not built in"
+    )
     listen: str | None = Field(
         None, description="also serve the API on this loopback address, as 127.0.0.1:PORT"
     )

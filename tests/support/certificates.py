@@ -10,12 +10,17 @@ from pathlib import Path
 
 
 @cache
-def self_signed_pem(name: str = "a.test") -> str:
-    """Return key and certificate of ``name`` as one PEM text."""
+def self_signed_pem(name: str = "a.test", *others: str) -> str:
+    """Return key and certificate of ``name`` (and ``others``) as one PEM text."""
     with tempfile.TemporaryDirectory(prefix="bg-cert-") as folder:
         key, certificate = Path(folder, "key.pem"), Path(folder, "certificate.pem")
         command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
-        names = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
+        names = [
+            "-subj",
+            f"/CN={name}",
+            "-addext",
+            f"subjectAltName={','.join(f'DNS:{one}' for one in (name, *others))}",
+        ]
         files = ["-keyout", str(key), "-out", str(certificate)]
         subprocess.run([*command.split(), *names, *files], check=True, capture_output=True, timeout=60)
         return key.read_text() + certificate.read_text()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
 from bluegreen.engine.engine import Engine
 from bluegreen.engine.views import Viewer
+from bluegreen.ports.exporter import Exporter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,7 @@ class Context:
     engine: Engine
     viewer: Viewer
     about: About
+    exporters: Mapping[str, Exporter] = field(default_factory=dict)
 
 
 async def context(request: Request) -> Context:

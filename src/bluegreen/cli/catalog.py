@@ -39,6 +39,7 @@ ROOT = {
     "check": Entry("check:check", "Report every problem of a stack file at once.", _CHECK),
     "schema": Entry("check:schema", "Print the JSON Schema of stack files, for editors.", _CHECK),
     "doctor": Entry("doctor:doctor", "Diagnose this machine and the controller.", _CHECK),
+    "export": Entry("groups:export", "Print configurations for other programs.", _CHECK),
     "completion": Entry("completion:completion", "Print the completion script for a shell.", _CHECK),
     "service": Entry("groups:service", "Docker Cloud's verbs for services and balancers.", _CLOUD),
     "stack": Entry("groups:stack", "Docker Cloud's verbs for stacks.", _CLOUD),
@@ -91,4 +92,10 @@ CONTAINER = {
     "stop": Entry("elsewhere:container_stop", "Not offered: drain it, or scale its service."),
     "terminate": Entry("elsewhere:container_terminate", "Not offered: scale its service."),
     "redeploy": Entry("elsewhere:container_redeploy", "Not offered: redeploy its service."),
+}
+
+EXPORT = {
+    "monit": Entry("export:monit", "Print a monit configuration for what runs now."),
+    "haproxy": Entry("export:haproxy", "Print the HAProxy configuration for a dedicated box."),
+    "nginx": Entry("export:nginx", "Print the NGINX configuration for a dedicated box."),
 }

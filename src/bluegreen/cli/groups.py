@@ -1,11 +1,12 @@
-"""The groups of Docker Cloud's commands. Apart from the verbs, so that their help stays cheap."""
+"""The groups of commands. Apart from the verbs, so that their help stays cheap."""
 
 from __future__ import annotations
 
-from bluegreen.cli.catalog import CONTAINER, ENV, SERVICE, STACK
+from bluegreen.cli.catalog import CONTAINER, ENV, EXPORT, SERVICE, STACK
 from bluegreen.cli.lazy import group
 
 service = group("service", SERVICE, "Docker Cloud's verbs for services and balancers.")
 env = group("env", ENV, "Show and change the environment of services.")
 stack = group("stack", STACK, "Docker Cloud's verbs for stacks.")
 container = group("container", CONTAINER, "Docker Cloud's verbs for containers (instances).")
+export = group("export", EXPORT, "Print configurations for other programs.")

@@ -18,10 +18,12 @@ from bluegreen.cli.session import Session, pass_session
 )
 @click.option("--runtime", type=click.Choice(["auto", "docker", "process"]), help="What runs instances.")
 @click.option("--docker-url", metavar="URL", help="Address of the Docker Engine.")
-@click.option("--balancer", type=click.Choice(["haproxy"]), help="What carries the routes.")
+@click.option("--balancer", type=click.Choice(["haproxy", "nginx"]), help="What carries the routes.")
 @click.option("--haproxy-binary", metavar="PATH", help="An HAProxy of 2.6 or newer.")
 @click.option("--haproxy-run", type=click.Choice(["process", "container"]), help="How HAProxy runs.")
 @click.option("--haproxy-image", metavar="IMAGE", help="Image of HAProxy when it runs in a container.")
+@click.option("--nginx-binary", metavar="PATH", help="An NGINX of 1.18 or newer.")
+@click.option("--nginx-stream-module", metavar="FILE", help="NGINX's module for plain TCP.")
 @click.option("--listen", metavar="HOST:PORT", help="Also serve the API on this loopback address.")
 @click.option(
     "--log-level",
