@@ -74,7 +74,7 @@ def test_an_http_check_is_asked_as_the_service_says() -> None:
     assert rendered(VIEW).partition("\n\n")[2] == (
         "# shop-web-r1-1: its check asks by OPTIONS, monit by GET\n"
         'check host "shop-web-r1-1" with address "172.17.0.3"\n'
-        '    if failed port 3000 protocol http request "/ping" method GET status < 400 '
+        '    if failed port 3000 protocol http request "/ping" method GET status < 300 '
         'http headers [Host: "shop.test", X-Of: "5 %"]\n'
         "        with timeout 3 seconds for 2 cycles\n"
         "    then exec \"/bin/true --state-dir '/var/lib/blue green' restart shop-web-r1-1 --why monit\"\n"
