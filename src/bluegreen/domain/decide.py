@@ -15,7 +15,7 @@ from bluegreen.domain.facts import Facts, PoolView
 from bluegreen.domain.instance import InstanceState
 from bluegreen.domain.naming import PoolId
 from bluegreen.domain.rollout import AFTER_TRAFFIC, Happened, Kind, Phase, Reason, Rollout
-from bluegreen.domain.steps import Admit, Prepare, SetWeights, StartPool, Step, StopPool
+from bluegreen.domain.steps import Admit, Cut, Prepare, SetWeights, StartPool, Step, StopPool
 
 PREPARE_DEADLINE = 900.0
 """Seconds an image may take to arrive."""
@@ -149,6 +149,8 @@ def _baking(rollout: Rollout, facts: Facts) -> Decision:
         wanted = shares(rollout, 100)
         if not _carries(rollout, facts, wanted):
             return Do(SetWeights(rollout.routes, wanted))
+    if (cut := _cut(rollout, facts.source, rollout.shifted_at, facts.now)) is not None:
+        return cut
     if not rollout.settled:
         return _settling(rollout, facts)
     if facts.source is None:
@@ -158,6 +160,14 @@ def _baking(rollout: Rollout, facts: Facts) -> Decision:
     if left > 0:
         return Wait(min(left, LOOK_AGAIN), "the old color is kept warm")
     return Record(Happened.BAKED if rollout.retire_source else Happened.CLOSED)
+
+
+def _cut(rollout: Rollout, pool: PoolView | None, since: float, now: float) -> Do | None:
+    """Close what never ends by itself, once its time is over, on a color that no route leads to any more."""
+    after = rollout.policy.cut_after
+    if after is None or pool is None or not rollout.routes or not rollout.retire_source:
+        return None  # the source of a switch may carry other routes
+    return None if pool.idle or pool.in_flight is None or now < since + after else Do(Cut(pool.id))
 
 
 def _settling(rollout: Rollout, facts: Facts) -> Decision:
@@ -197,6 +207,8 @@ def _reverting(rollout: Rollout, facts: Facts) -> Decision:
     if not rollout.starts_target or not facts.target.instances:
         return Record(Happened.REVERTED)
     overdue = facts.now >= rollout.since + rollout.policy.drain
+    if not overdue and (cut := _cut(rollout, facts.target, rollout.since, facts.now)) is not None:
+        return cut
     if rollout.routes and not facts.target.idle and not overdue:
         return Wait(LOOK_SOON, f"{facts.target.in_flight} requests end on the new color")
     return Do(StopPool(rollout.target))

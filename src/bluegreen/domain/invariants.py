@@ -8,12 +8,14 @@ from __future__ import annotations
 from bluegreen.domain.facts import Facts, PoolView
 from bluegreen.domain.naming import PoolId
 from bluegreen.domain.rollout import Phase, Rollout
-from bluegreen.domain.steps import SetWeights, Step, StopPool
+from bluegreen.domain.steps import Cut, SetWeights, Step, StopPool
 
 
 def violations(rollout: Rollout, facts: Facts, step: Step) -> tuple[str, ...]:
     """Return what speaks against ``step`` now; empty when it may be performed."""
     match step:
+        case Cut(pool):
+            return _carrying(facts, pool)
         case StopPool(pool):
             return _stopping(rollout, facts, pool)
         case SetWeights(_, weights):
@@ -38,14 +40,16 @@ def _stopping(rollout: Rollout, facts: Facts, pool: PoolId) -> tuple[str, ...]:
         return ()
     if facts.weights is None:
         return ("the balancer does not say who has the traffic",)
-    found = [
+    found = _carrying(facts, pool)
+    return found + tuple(_source_may_end(rollout, facts)) if pool == rollout.source else found
+
+
+def _carrying(facts: Facts, pool: PoolId) -> tuple[str, ...]:
+    return tuple(
         f"{pool} still has {weights[pool]} % of {route}"
-        for route, weights in facts.weights.items()
+        for route, weights in (facts.weights or {}).items()
         if weights.get(pool, 0) > 0
-    ]
-    if pool == rollout.source:
-        found += _source_may_end(rollout, facts)
-    return tuple(found)
+    )
 
 
 def _source_may_end(rollout: Rollout, facts: Facts) -> list[str]:

@@ -29,7 +29,7 @@ from bluegreen.domain.rollout import (
     Rollout,
     apply,
 )
-from bluegreen.domain.steps import Prepare, Step, StopPool
+from bluegreen.domain.steps import Cut, Prepare, Step, StopPool
 from bluegreen.engine import narrate
 from bluegreen.engine.draft import Draft
 from bluegreen.engine.evidence import Evidence
@@ -163,7 +163,7 @@ class Runner:
                 return await self._refused(draft, facts, error)
             await self._say(rollout, "rollout.retry", f"{error.message}; trying again")
             return RETRY
-        return None
+        return decisions.LOOK_AGAIN if isinstance(step, Cut) else None
 
     def _patience_ends(self, rollout: Rollout) -> bool:
         """A pull may take long; being unable to begin one may last no longer than a start."""
