@@ -51,8 +51,8 @@ def measure() -> Row:
         bar=f"≤ {_BAR:g} ms",
         ok=worst <= _BAR,
         how=f"{_TRIALS} times each under mixed load of 300 requests/s, slow GETs of 0.5 s in flight; from "
-        "the Engine's event (for a stop: that it sent the signal) until HAProxy's own table no longer gives it"
-        " new requests, asked about every 2 ms (below 0: the controller heard of it first)",
+        "the Engine's event (for a stop: that it sent the signal) until HAProxy's own table no longer gives "
+        "it new requests, asked about every 2 ms (below 0: the controller heard of it first)",
         note="Failed: "
         + "; ".join(f"{words} {_failed(result)}" for words, (result, _) in found.items())
         + ".",
