@@ -11,6 +11,7 @@ from bluegreen.domain.spec import Limits
 from tests.e2e.test_no_request_fails import unharmed
 from tests.support.docker_engine import DockerEngine
 from tests.support.house import APP, House, managed
+from tests.support.images import build
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.docker
@@ -104,6 +105,29 @@ def test_an_instance_that_ends_by_itself_is_brought_back_and_told(stocked: Docke
                 return f"{VICTIM} {told[how]}" in events
 
             await until(in_the_history, timeout=10.0)
+
+    asyncio.run(main())
+
+
+def test_an_instance_that_docker_calls_unhealthy_is_out_of_rotation_until_it_is_well(
+    stocked: DockerEngine,
+) -> None:
+    check = "HEALTHCHECK --interval=250ms --timeout=5s --retries=1 CMD test ! -e /tmp/sick"
+    build(stocked, f"{APP}:checked", f"FROM {APP}:0.0.1\n{check}\n")
+
+    async def main() -> None:
+        async with House.standing("docker", stocked.url) as house:
+            await house.up(managed(house.port, replicas=2, tag="checked"))
+            before = incarnation(stocked, VICTIM)
+            async with house.users(slow_path="/slow?seconds=0.5") as load:
+                await asyncio.to_thread(stocked.docker, "exec", VICTIM, "touch", "/tmp/sick")
+                await out(house)
+                (told,) = [i for i in await house.get("/v1/instances?service=web") if i["name"] == VICTIM]
+                assert told["why"] == "the runtime's own health check fails"
+                await asyncio.to_thread(stocked.docker, "exec", VICTIM, "rm", "/tmp/sick")
+                await healed(house)
+                unharmed(await load.stop())
+            assert incarnation(stocked, VICTIM) == before
 
     asyncio.run(main())
 
