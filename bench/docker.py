@@ -6,8 +6,10 @@ are development tooling, and a second way to start dockerd would only be a secon
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from urllib.parse import quote
@@ -52,11 +54,31 @@ class EngineApi:
                 raise RuntimeError(f"{method} {path}: {answer.status} {text}")
             return json.loads(text) if text else None
 
-    async def deaths(self) -> AsyncGenerator[str, None]:
-        """Yield the name of each container the moment the engine says that it has died."""
-        filters = quote(json.dumps({"type": ["container"], "event": ["die"]}))
+    async def events(self, action: str) -> AsyncGenerator[str, None]:
+        """Yield the container of each event of that kind the moment the engine says so: its name, or its
+        id where the event is one of a network. First of all an empty text: from then on none is missed."""
+        filters = quote(json.dumps({"event": [action]}))
         waiting = aiohttp.ClientTimeout(total=None)
         async with self._session.get(f"http://docker/events?filters={filters}", timeout=waiting) as stream:
-            yield ""  # the stream is open: from now on nothing is missed
+            yield ""
             async for line in stream.content:
-                yield json.loads(line)["Actor"]["Attributes"]["name"]
+                attributes = json.loads(line)["Actor"]["Attributes"]
+                yield attributes.get("container") or attributes["name"]
+
+
+async def told(
+    api: EngineApi, listening: EngineApi, action: str, who: Collection[str], path: str, body: Any = None
+) -> float:
+    """Call the engine; return when it told of ``action`` on one of ``who`` (monotonic seconds)."""
+    happening = listening.events(action)
+    await anext(happening)
+    calling = asyncio.ensure_future(api.call("POST", path, body))
+    async for found in happening:
+        if found in who:
+            at = time.monotonic()
+            break
+    else:
+        raise NotMeasured("the Engine's event stream ended")
+    await happening.aclose()
+    await calling
+    return at

@@ -6,28 +6,16 @@ import asyncio
 import os
 import signal
 import statistics
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
 
-from bench import docker
+from bench import docker, leaving
 from bench.controller import Controller
-from bench.peers import command
-from bench.row import NotMeasured, Row, spread
+from bench.row import Row, spread
 from bench.stacks import managed
-from bluegreen.load import LoadProcess, Plan, Result
+from bluegreen.load import Result
 from bluegreen.load.result import Failure
-from bluegreen.testing.waiting import until
 
 _TRIALS = 8
 _BAR = 100.0
-_BETWEEN = 300
-"""Requests between two kills, about a second's: more than a slow one takes."""
-
-_READ_ONLY = ("keepalive", "oneshot", "slow")
-
-Kill = Callable[[str], Awaitable[float]]
-"""Kills the instance of that name; returns when its runtime said so (monotonic seconds)."""
 
 
 def measure() -> Row:
@@ -36,9 +24,9 @@ def measure() -> Row:
     out = {"process": processes[1], "docker": containers[1]}
     slowest = max(max(times) for times in out.values())
     results = [*processes[0], *containers[0]]
-    lost = sum(result.classes[kind].failed for result in results for kind in _READ_ONLY)
+    lost = sum(result.classes[kind].failed for result in results for kind in leaving.READ_ONLY)
     posts = sum(result.classes["post"].failed for result in results)
-    requests = sum(result.classes[kind].requests for result in results for kind in _READ_ONLY)
+    requests = sum(result.classes[kind].requests for result in results for kind in leaving.READ_ONLY)
     return Row(
         name="one of two instances is killed (SIGKILL): failed idempotent requests; "
         "time until it is out of the pool",
@@ -60,7 +48,7 @@ def measure() -> Row:
 def _failures(results: list[Result]) -> str:
     """Return the evidence of what was lost and should not have been."""
     seen: list[Failure] = [failure for result in results for failure in result.first_failures]
-    return "; ".join(f"{f.kind}: {f.outcome} ({f.detail[:60]})" for f in seen if f.kind in _READ_ONLY)
+    return "; ".join(f"{f.kind}: {f.outcome} ({f.detail[:60]})" for f in seen if f.kind in leaving.READ_ONLY)
 
 
 async def _processes() -> tuple[list[Result], list[float]]:
@@ -74,7 +62,7 @@ async def _processes() -> tuple[list[Result], list[float]]:
 
             def tell() -> None:
                 if not died.done():
-                    died.set_result(_now())
+                    died.set_result(leaving.now())
 
             asyncio.get_running_loop().add_reader(watched, tell)
             try:
@@ -84,7 +72,7 @@ async def _processes() -> tuple[list[Result], list[float]]:
                 asyncio.get_running_loop().remove_reader(watched)
                 os.close(watched)
 
-        return await _trials(controller, kill)
+        return await leaving.trials(controller, kill, _TRIALS)
 
 
 async def _containers() -> tuple[list[Result], list[float]]:
@@ -97,90 +85,8 @@ async def _containers() -> tuple[list[Result], list[float]]:
             await controller.up(managed(controller.port, replicas=2))
 
             async def kill(name: str) -> float:
-                deaths = listening.deaths()
-                await anext(deaths)
-                killing = asyncio.ensure_future(api.call("POST", f"/containers/{name}/kill?signal=KILL"))
-                async for dead in deaths:
-                    if dead == name:
-                        at = _now()
-                        break
-                else:
-                    raise NotMeasured("the Engine's event stream ended")
-                await deaths.aclose()
-                await killing
-                return at
+                return await docker.told(
+                    api, listening, "die", {name}, f"/containers/{name}/kill?signal=KILL"
+                )
 
-            return await _trials(controller, kill)
-
-
-async def _trials(controller: Controller, kill: Kill) -> tuple[list[Result], list[float]]:
-    times = []
-    async with _users(controller) as load:
-        for trial in range(_TRIALS):
-            await until(lambda: _serving(controller), timeout=60.0)
-            await _answered(load, _BETWEEN)
-            name = f"shop-web-r1-{trial % 2 + 1}"
-            seen = asyncio.Event()
-            watching = asyncio.ensure_future(_left_out(controller, name, seen))
-            await seen.wait()
-            died = await kill(name)
-            times.append((await watching - died) * 1e3)
-        await until(lambda: _serving(controller), timeout=60.0)
-        return [await load.stop()], times
-
-
-@asynccontextmanager
-async def _users(controller: Controller) -> AsyncIterator[LoadProcess]:
-    plan = Plan(
-        url=controller.url,
-        duration=600.0,
-        slow_path="/slow?seconds=0.5",
-        rate=300.0,
-        keepalive=8,
-        oneshot=4,
-        post=4,
-        slow=3,
-    )
-    async with await LoadProcess.start(plan) as load:
-        yield load
-
-
-async def _answered(load: LoadProcess, more: int) -> None:
-    """Wait until so many more requests were answered."""
-    wanted = (await load.progress()).requests + more
-
-    async def answered() -> bool:
-        return (await load.progress()).requests >= wanted
-
-    await until(answered, timeout=60.0)
-
-
-async def _serving(controller: Controller) -> bool:
-    """Return whether both instances have been in rotation, with a check passed, for now."""
-    found = await controller.get("/v1/instances?service=web")
-    return len(found) == 2 and all(one["rotation"] == "in" for one in found)
-
-
-async def _left_out(controller: Controller, name: str, seen: asyncio.Event) -> float:
-    """Return when HAProxy stops to give requests to ``name``: it is gone, or not ready, or down.
-
-    Sets ``seen`` once it was seen to be given requests.
-    """
-    admin = controller.home / "balancer" / "admin.sock"
-    while True:
-        answer = ""
-        with suppress(OSError):
-            answer = await command(admin, "show stat -1 4 -1")
-        at = _now()
-        rows = [line.split(",") for line in answer.splitlines()]
-        states = [row[17] for row in rows if len(row) > 17 and row[1].startswith(name)]
-        up = any(state.startswith(("UP", "no check")) for state in states)
-        if up:
-            seen.set()
-        elif seen.is_set():
-            return at
-        await asyncio.sleep(0.002)
-
-
-def _now() -> float:
-    return time.monotonic()
+            return await leaving.trials(controller, kill, _TRIALS)

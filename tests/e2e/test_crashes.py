@@ -161,14 +161,15 @@ def test_haproxy_is_killed(build: Build) -> None:
     asyncio.run(main())
 
 
-def test_an_instance_is_killed_under_load() -> None:
-    """Idempotent requests are retried on the other instance; the dead one is replaced."""
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_an_instance_is_ended_under_load(number: signal.Signals) -> None:
+    """Idempotent requests are retried on the other instance; the one that ended is replaced."""
 
     async def main() -> None:
         async with House.standing() as house:
             await house.up(managed(house.port, replicas=2))
             async with house.users(post=0) as load:
-                os.kill(house.pids()["shop-web-r1-1"], signal.SIGKILL)
+                os.kill(house.pids()["shop-web-r1-1"], number)
 
                 async def healed() -> bool:
                     found = await house.get("/v1/instances?service=web")
@@ -177,6 +178,33 @@ def test_an_instance_is_killed_under_load() -> None:
                     )
 
                 await until(healed, timeout=20.0)
+                unharmed(await load.stop())
+
+    asyncio.run(main())
+
+
+def test_an_instance_that_is_frozen_is_out_of_rotation_until_it_goes_on() -> None:
+    """Nobody tells of a SIGSTOP: it hangs, which the balancer's check finds out."""
+
+    async def main() -> None:
+        async with House.standing() as house:
+            await house.up(managed(house.port, replicas=2))
+
+            async def rotation() -> list[str]:
+                return [i["rotation"] for i in await house.get("/v1/instances?service=web")]
+
+            async def out() -> bool:
+                return await rotation() == ["out", "in"]
+
+            async def back() -> bool:
+                return await rotation() == ["in", "in"]
+
+            async with house.users() as load:
+                victim = house.pids()["shop-web-r1-1"]
+                os.kill(victim, signal.SIGSTOP)
+                await until(out, timeout=20.0)
+                os.kill(victim, signal.SIGCONT)
+                await until(back, timeout=20.0)
                 unharmed(await load.stop())
 
     asyncio.run(main())

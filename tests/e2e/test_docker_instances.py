@@ -10,13 +10,13 @@ import pytest
 from bluegreen.domain.spec import Limits
 from tests.e2e.test_no_request_fails import unharmed
 from tests.support.docker_engine import DockerEngine
-from tests.support.house import APP, House, managed
+from tests.support.house import House, managed
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.docker
 
 PAIR = ("shop-web-r1-1", "shop-web-r1-2")
-VICTIM, SQUATTER, NET = PAIR[0], "squatter", "bluegreen_shop"
+VICTIM = PAIR[0]
 
 
 def incarnation(engine: DockerEngine, name: str) -> tuple[str, str]:
@@ -38,19 +38,6 @@ async def healed(house: House) -> None:
         return await rotation(house) == dict.fromkeys(PAIR, "in")
 
     await until(both_in, timeout=30.0)
-
-
-async def out(house: House, name: str = VICTIM) -> None:
-    async def left_out() -> bool:
-        return (await rotation(house)).get(name) != "in"
-
-    await until(left_out, timeout=10.0)
-
-
-def address(engine: DockerEngine, name: str) -> str:
-    return engine.docker(
-        "inspect", "--format", f'{{{{(index .NetworkSettings.Networks "{NET}").IPAddress}}}}', name
-    )
 
 
 def others(engine: DockerEngine) -> list[str]:
@@ -128,97 +115,6 @@ def test_a_rename_by_hand_costs_no_request_and_leaves_no_double(stocked: DockerE
     asyncio.run(main())
 
 
-def test_an_instance_whose_network_is_taken_gets_it_back(stocked: DockerEngine) -> None:
-    async def main() -> None:
-        async with House.standing("docker", stocked.url) as house:
-            await house.up(managed(house.port, replicas=2))
-            before = incarnation(stocked, VICTIM)
-            async with house.users(post=0, slow=0) as load:
-                await asyncio.to_thread(stocked.docker, "network", "disconnect", NET, VICTIM)
-                await until(lambda: address(stocked, VICTIM), timeout=10.0)
-                await healed(house)
-                unharmed(await load.stop())
-            assert incarnation(stocked, VICTIM) == before
-
-    asyncio.run(main())
-
-
-def move(engine: DockerEngine, leave: tuple[str, ...], enter: tuple[str, ...]) -> None:
-    """Have another container take the address that the victim gives up in between."""
-    engine.docker(*leave)
-    engine.docker("run", "-d", "--name", SQUATTER, "--network", NET, f"{APP}:0.0.1", "sleep", "1000")
-    engine.docker(*enter)
-
-
-@pytest.mark.parametrize("how", ["restarted", "reconnected"])
-def test_an_instance_at_another_address_is_found_there(stocked: DockerEngine, how: str) -> None:
-    """Its former address is that of a stranger, who gets no request."""
-    hands = {
-        "restarted": (("stop", VICTIM), ("start", VICTIM)),
-        "reconnected": (("network", "disconnect", NET, VICTIM), ("network", "connect", NET, VICTIM)),
-    }
-
-    async def main() -> None:
-        async with House.standing("docker", stocked.url) as house:
-            await house.up(managed(house.port, replicas=2))
-            before = address(stocked, VICTIM)
-            async with house.users(post=0, slow=0) as load:
-                # What is in flight on a network that goes away is lost: nothing may be.
-                assert (await house.cli("drain", VICTIM)).code == 0
-                await until(lambda: _idle(house), timeout=10.0)
-                with house.suspended():  # it would put things right in between
-                    await asyncio.to_thread(move, stocked, *hands[how])
-                try:
-                    assert (await house.cli("ready", VICTIM)).code == 0
-                    await healed(house)
-                    assert address(stocked, VICTIM) != before == address(stocked, SQUATTER)
-                    unharmed(await load.stop())
-                finally:
-                    stocked.docker("rm", "-f", SQUATTER)
-
-    asyncio.run(main())
-
-
-def test_an_instance_that_is_drained_first_may_be_ended_without_any_loss(stocked: DockerEngine) -> None:
-    """The way to restart one by hand that spares POSTs too, which nobody may send a second time."""
-
-    async def main() -> None:
-        async with House.standing("docker", stocked.url) as house:
-            await house.up(managed(house.port, replicas=2))
-            async with house.users(slow_path="/slow?seconds=0.5") as load:
-                before = incarnation(stocked, VICTIM)
-                assert (await house.cli("drain", VICTIM, "--why", "new kernel")).code == 0
-
-                await until(lambda: _idle(house), timeout=10.0)
-                await asyncio.to_thread(stocked.docker, "restart", VICTIM)
-                assert (await rotation(house))[VICTIM] == "out"
-                assert (await house.cli("ready", VICTIM)).code == 0
-
-                await healed(house)
-                assert incarnation(stocked, VICTIM) != before
-                unharmed(await load.stop())
-
-    asyncio.run(main())
-
-
-def test_a_paused_instance_is_out_of_rotation_until_it_goes_on(stocked: DockerEngine) -> None:
-    async def main() -> None:
-        async with House.standing("docker", stocked.url) as house:
-            await house.up(managed(house.port, replicas=2))
-            async with house.users() as load:
-                stocked.docker("pause", VICTIM)
-
-                await out(house)
-                (told,) = [i for i in await house.get("/v1/instances?service=web") if i["name"] == VICTIM]
-                assert (told["state"], told["why"]) == ("paused", "paused")
-                stocked.docker("unpause", VICTIM)
-
-                await healed(house)
-                unharmed(await load.stop())
-
-    asyncio.run(main())
-
-
 def test_every_instance_dies_at_once_and_service_comes_back(stocked: DockerEngine) -> None:
     """Nothing can serve meanwhile; the promise is that it is served again without anybody's help."""
 
@@ -233,8 +129,3 @@ def test_every_instance_dies_at_once_and_service_comes_back(stocked: DockerEngin
             assert any(VICTIM in message and "ended" in message for message in events), events
 
     asyncio.run(main())
-
-
-async def _idle(house: House) -> bool:
-    found = await house.get("/v1/instances?service=web")
-    return [i["in_flight"] for i in found if i["name"] == VICTIM] == [0]

@@ -89,7 +89,7 @@ class Keeper:
         self, record: ServiceRecord, releases: dict[int, Release], places: Iterable[Place]
     ) -> float | None:
         now = self._clock.now()
-        due = [p for p in places if self._due(_name(record, p), now) and not self._ends(record, p)]
+        due = [p for p in places if self._due(self._attempt(record, p), now) and not self._ends(record, p)]
         await _each(self._start_one(record, releases, place) for place in due)
         if due:
             await self._inventory.refresh((record.stack, record.name))
@@ -99,7 +99,7 @@ class Keeper:
         release = releases.get(place.release)
         if release is None:
             return
-        self._note_attempt(_name(record, place))
+        self._note_attempt(self._attempt(record, place))
         runs = self._runs(record, place)
         try:
             await self._performer.start(release, place.color, place.index)
@@ -111,6 +111,11 @@ class Keeper:
             await self._tell(record, "instance.restored", f"{who} has its name and network again", "info")
         else:
             await self._tell(record, "instance.started", f"{who} started", "info")
+
+    def _attempt(self, record: ServiceRecord, place: Place) -> str:
+        """Return what the keeper backs off from: starts are none of the business of one that runs."""
+        name = _name(record, place)
+        return f"{name}, running" if self._runs(record, place) else name
 
     def _runs(self, record: ServiceRecord, place: Place) -> bool:
         """Whether the instance of that place runs, so that only what was taken from it is given back."""

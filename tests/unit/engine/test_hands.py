@@ -114,6 +114,8 @@ def test_what_is_asked_to_end_gets_nothing_new_until_it_has_ended_and_come_back(
         assert world.runtime.instances[ONE].running
         world.runtime.crash(ONE, 0)
         await until(lambda: whole(world), timeout=5.0)
+        told = [event.message for event in await world.journal.events(Query())]
+        assert f"{ONE} is out of rotation: it is asked to end" in told
 
     play(story, PAIR)
 
