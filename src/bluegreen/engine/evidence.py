@@ -19,16 +19,18 @@ class Evidence:
         self._console = console
 
     async def enrich(self, reason: Reason, facts: Facts) -> Reason:
-        """Return ``reason`` with the exit code, if nobody had it yet, and the last lines of the first
-        instance of the target that is not well."""
-        sick = [i for i in facts.target.instances if not i.well(facts.target.check, facts.now)]
-        if not sick:
+        """Return ``reason`` with the exit code, if nobody had it yet, and the last lines of the instance
+        it is about: the first that it names (it may be well again by now), else one that is not well."""
+        named = {label for label, _ in reason.evidence}
+        about = [i for i in facts.target.instances if i.instance.name in named]
+        found = about or [i for i in facts.target.instances if not i.well(facts.target.check, facts.now)]
+        if not found:
             return reason
-        instance = sick[0].instance
+        instance = found[0].instance
         known = "\n".join((reason.message, *(text for _, text in reason.evidence)))
         code = "" if instance.exit_code is None else f"exit code {instance.exit_code}"
         ended = () if code in known else ((instance.name, f"ended with {code}"),)
-        shown = tuple((f"{instance.name} log", line) for line in await self._tail(sick[0]))
+        shown = tuple((f"{instance.name} log", line) for line in await self._tail(found[0]))
         return replace(reason, evidence=reason.evidence + ended + shown)
 
     async def _tail(self, facts: InstanceFacts) -> list[str]:
