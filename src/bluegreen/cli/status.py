@@ -132,7 +132,9 @@ def _why(one: View) -> str:
 
 
 def _alarm(service: View) -> str:
-    words = f"{service['name']}: something hangs and is not restarted ({service['alarm']}); "
+    hangs = "something hangs and is not restarted"
+    what = "no instance passes its check" if service["alarm"] == "none_passes" else hangs
+    words = f"{service['name']}: {what} ({service['alarm']}); "
     return click.style(words + "`bluegreen events` says why", fg="red")
 
 

@@ -15,7 +15,7 @@ from bluegreen.domain.check import HealthCheck
 from bluegreen.domain.facts import InstanceFacts, PoolView
 from bluegreen.domain.health import Verdict
 from bluegreen.domain.override import Force, Override, Overrides
-from bluegreen.domain.routing import Admin, Server, ServerHealth
+from bluegreen.domain.routing import Admin, Server, ServerFacts, ServerHealth
 
 
 class Rotation(StrEnum):
@@ -28,8 +28,11 @@ class Rotation(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
+    """``kept``: it is sick and goes on having requests, for so is everybody else."""
+
     rotation: Rotation
     why: str
+    kept: bool = False
 
 
 def servers(
@@ -92,10 +95,25 @@ def sickness(facts: InstanceFacts, check: HealthCheck, *, balancer_checks: bool)
     return ""
 
 
+def all_refused(found: Iterable[ServerFacts]) -> bool:
+    """True when the balancer's check passes on nobody who is to have requests."""
+    ready = [server for server in found if server.admin is Admin.READY]
+    return bool(ready) and all(server.health is ServerHealth.DOWN for server in ready)
+
+
 def standing(
-    facts: InstanceFacts, view: PoolView, override: Override | None, *, routed: bool, balancer_checks: bool
+    facts: InstanceFacts,
+    view: PoolView,
+    override: Override | None,
+    *,
+    routed: bool,
+    balancer_checks: bool,
+    last_good: bool = False,
 ) -> Standing:
-    """Return whether the instance is in rotation, and why, by what its server in ``facts`` says."""
+    """Return whether the instance is in rotation, and why, by what its server in ``facts`` says.
+
+    ``last_good``: the balancer refuses everybody of the pool, and therefore goes on asking them.
+    """
     instance, server = facts.instance, facts.server
     if override is not None and override.force is not Force.UP:
         return Standing(rotation=Rotation.OUT, why=_forced(override))
@@ -110,13 +128,20 @@ def standing(
     if override is not None:
         return Standing(rotation=Rotation.IN, why=_forced(override))
     sick = sickness(facts, view.check, balancer_checks=balancer_checks)
-    if server.health is ServerHealth.DOWN:
-        return Standing(
-            rotation=Rotation.OUT, why=f"the balancer's check fails: {server.last_check}".rstrip(": ")
-        )
+    return _asked(server, sick, last_good=last_good)
+
+
+def _asked(server: ServerFacts, sick: str, *, last_good: bool) -> Standing:
+    """Return where a server stands that ``sick`` is said of, apart from what the balancer says."""
     if server.admin is not Admin.READY:
         return Standing(rotation=Rotation.OUT, why=sick or f"{server.admin} at the balancer")
-    return Standing(rotation=Rotation.IN, why=f"kept, although {sick}" if sick else "healthy")
+    if server.health is ServerHealth.DOWN:
+        sick = f"the balancer's check fails: {server.last_check}".rstrip(": ")
+        if not last_good:
+            return Standing(rotation=Rotation.OUT, why=sick)
+    if sick:
+        return Standing(rotation=Rotation.IN, why=f"kept, although {sick}", kept=True)
+    return Standing(rotation=Rotation.IN, why="healthy")
 
 
 def _forced(override: Override) -> str:

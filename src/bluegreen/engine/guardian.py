@@ -22,6 +22,7 @@ from bluegreen.domain.release import ServiceRecord
 from bluegreen.domain.rollout import Rollout
 from bluegreen.domain.routing import Admin, ServerHealth
 from bluegreen.domain.slots import tended
+from bluegreen.domain.spec import ServiceSpec
 from bluegreen.engine.examiner import Examiner, Purpose
 from bluegreen.engine.ledger import Ledger, ServiceKey
 from bluegreen.engine.narrate import instance_told
@@ -73,7 +74,7 @@ class Guardian:
         pauses = []
         for color in sorted(tended(record, rollout)):
             view = self._observer.view(record.stack, pool_id(record.stack, record.name, color))
-            self._ask(record, view, spec.agent)
+            self._ask(record, view, spec)
             hung = [i for i in view.instances if self.alive(i.instance).verdict is Verdict.SICK]
             if hung and spec.agent.mode is AgentMode.COMPAT:
                 await self._kill(hung)
@@ -83,11 +84,18 @@ class Guardian:
                 self._held.pop((record.stack, record.name), None)
         return min((p for p in pauses if p is not None), default=None)
 
-    def _ask(self, record: ServiceRecord, view: PoolView, agent: Agent) -> None:
-        """Ask for signs of life where there is doubt; all the time where the service wants that."""
+    def _ask(self, record: ServiceRecord, view: PoolView, spec: ServiceSpec) -> None:
+        """Ask for signs of life where there is doubt; all the time where the service wants that.
+
+        One that has not answered yet since it started may be slow: it gets the time a release would get.
+        """
         owner = (record.stack, record.name)
         for one in view.instances:
-            check = agent.check or self._doubt(view, one)
+            check = spec.agent.check or self._doubt(view, one)
+            served = self._sentinel.against(view.id, one.instance.name) is not None
+            if check is not None and spec.agent.mode is AgentMode.SAFE and not served:
+                patience = max(check.start_period, spec.rollout.start_deadline)
+                check = replace(check, start_period=patience)
             if check is None or one.instance.name in record.overrides:
                 self._examiner.calm(one.instance.name)
             else:

@@ -99,18 +99,21 @@ class Keeper:
         release = releases.get(place.release)
         if release is None:
             return
+        name = _name(record, place)
         self._note_attempt(self._attempt(record, place))
         runs = self._runs(record, place)
         try:
             await self._performer.start(release, place.color, place.index)
         except BluegreenError as error:
-            await self._tell(record, "instance.start_failed", error.message, "error")
+            await self._tell(record, name, "instance.start_failed", error.message, "error")
             return
         who = f"{record.name} {place.color} #{place.index}"
         if runs:
-            await self._tell(record, "instance.restored", f"{who} has its name and network again", "info")
+            await self._tell(
+                record, name, "instance.restored", f"{who} has its name and network again", "info"
+            )
         else:
-            await self._tell(record, "instance.started", f"{who} started", "info")
+            await self._tell(record, name, "instance.started", f"{who} started", "info")
 
     def _attempt(self, record: ServiceRecord, place: Place) -> str:
         """Return what the keeper backs off from: starts are none of the business of one that runs."""
@@ -161,7 +164,9 @@ class Keeper:
             await self._performer.remove(name, grace)
         elif self._still_runs(name, record.overrides[name].incarnation):
             await self._performer.stop(name, grace)
-            await self._tell(record, "instance.stopped", f"{name} is stopped, to be started again", "info")
+            await self._tell(
+                record, name, "instance.stopped", f"{name} is stopped, to be started again", "info"
+            )
         await self._inventory.refresh((record.stack, record.name))
 
     def _still_runs(self, name: str, incarnation: str) -> bool:
@@ -184,7 +189,7 @@ class Keeper:
             server.name for pool in facts.pools.values() for server in pool.servers if server.in_flight
         )
 
-    async def _tell(self, record: ServiceRecord, kind: str, message: str, level: str) -> None:
+    async def _tell(self, record: ServiceRecord, name: str, kind: str, message: str, level: str) -> None:
         event = Event(
             kind=kind,
             message=message,
@@ -192,6 +197,7 @@ class Keeper:
             stack=record.stack,
             service=record.name,
             level=level,
+            data={"instance": name},
         )
         await self._ledger.commit((), (event,))
 

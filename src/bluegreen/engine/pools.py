@@ -5,21 +5,22 @@ Called by the keeper at every look. What it remembers of an instance is only wha
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from bluegreen.domain.facts import InstanceFacts, PoolView
+from bluegreen.domain.events import Event
+from bluegreen.domain.facts import PoolView
 from bluegreen.domain.health import Verdict
-from bluegreen.domain.naming import Color, PoolId, pool_id
+from bluegreen.domain.naming import Color, PoolId, pool_id, service_of
 from bluegreen.domain.override import Overrides, in_force, next_end
 from bluegreen.domain.release import ServiceRecord
 from bluegreen.domain.rollout import Rollout
-from bluegreen.domain.rotation import Rotation, Standing, servers, standing
+from bluegreen.domain.rotation import Rotation, Standing, all_refused, servers, standing
 from bluegreen.domain.routing import Server, ServerFacts, ServerHealth
 from bluegreen.domain.slots import tended
 from bluegreen.domain.upkeep import abandoned
 from bluegreen.engine.examiner import Examiner
-from bluegreen.engine.ledger import Ledger
+from bluegreen.engine.ledger import Ledger, ServiceKey
 from bluegreen.engine.narrate import instance_told
 from bluegreen.engine.observe import Observer
 from bluegreen.engine.sentinel import Sentinel
@@ -28,6 +29,10 @@ from bluegreen.ports.clock import Clock
 
 PROBE_EVERY = 0.25
 """Seconds between probes of an instance that came back and is not yet a server again."""
+
+
+NONE_PASSES = "none_passes"
+"""The code of the alarm that every instance of a pool with traffic fails its check."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +63,11 @@ class Pools:
         self._clock = clock
         self._balancer_checks = balancer_checks
         self._told: dict[PoolId, dict[str, Told]] = {}
+        self._alarmed: set[PoolId] = set()
+
+    def alarm(self, key: ServiceKey) -> str:
+        """Return why people are to look at a service's pools; empty when nothing is the matter."""
+        return NONE_PASSES if any(pool_id(*key, color) in self._alarmed for color in Color) else ""
 
     async def tend(
         self, record: ServiceRecord, rollout: Rollout | None, leaving: Collection[str]
@@ -123,15 +133,14 @@ class Pools:
     async def _tell_changes(self, record: ServiceRecord, view: PoolView) -> None:
         now = self._clock.now()
         overrides = in_force(record.overrides, now)
-        known = {server.name: server for server in self._switchboard.servers(view.id)}
+        found = self._standings(view, overrides)
         before = self._told.setdefault(view.id, {})
-        events = []
-        for name in before.keys() - {i.instance.name for i in view.instances}:
+        events = self._alarms(view, found, now)
+        for name in before.keys() - found.keys():
             del before[name]
         for facts in view.instances:
             name = facts.instance.name
-            stands = self._standing(facts, view, known.get(name), overrides)
-            told = before.get(name)
+            stands, told = found[name], before.get(name)
             if told is not None and told.standing == stands:
                 continue
             turned = told is None or told.standing.rotation is not stands.rotation
@@ -145,29 +154,49 @@ class Pools:
         if events:
             await self._ledger.commit((), events)
 
-    def _standing(
-        self, facts: InstanceFacts, view: PoolView, server: Server | None, overrides: Overrides
-    ) -> Standing:
-        """Return where an instance stands by what is wanted, and by what the balancer told of it."""
-        name = facts.instance.name
-        seen = None
-        if server is not None:
-            complaint = None if server.forced_up else self._sentinel.against(view.id, name)
-            seen = ServerFacts(
-                name=name,
-                host=server.host,
-                port=server.port,
-                admin=server.admin,
-                health=ServerHealth.UP if complaint is None else ServerHealth.DOWN,
-                last_check="" if complaint is None else complaint.why,
+    def _standings(self, view: PoolView, overrides: Overrides) -> dict[str, Standing]:
+        """Return where each instance stands by what is wanted, and by what the balancer told of it."""
+        seen = {server.name: self._seen(view.id, server) for server in self._switchboard.servers(view.id)}
+        options = self._switchboard.routing.pools[view.id].options
+        last_good = options.keep_last_good and all_refused(seen.values())
+        return {
+            facts.instance.name: standing(
+                replace(facts, server=seen.get(facts.instance.name)),
+                view,
+                overrides.get(facts.instance.name),
+                routed=True,
+                balancer_checks=self._balancer_checks,
+                last_good=last_good,
             )
-        return standing(
-            replace(facts, server=seen),
-            view,
-            overrides.get(name),
-            routed=True,
-            balancer_checks=self._balancer_checks,
+            for facts in view.instances
+        }
+
+    def _seen(self, pool: PoolId, server: Server) -> ServerFacts:
+        complaint = None if server.forced_up else self._sentinel.against(pool, server.name)
+        return ServerFacts(
+            name=server.name,
+            host=server.host,
+            port=server.port,
+            admin=server.admin,
+            health=ServerHealth.UP if complaint is None else ServerHealth.DOWN,
+            last_check="" if complaint is None else complaint.why,
         )
+
+    def _alarms(self, view: PoolView, found: Mapping[str, Standing], now: float) -> list[Event]:
+        """Tell people once when all that have a pool's traffic are sick: the cause lies elsewhere."""
+        serving = [stands for stands in found.values() if stands.rotation is Rotation.IN]
+        has_traffic = any(view.id in route.live for route in self._switchboard.routing.routes.values())
+        if not (has_traffic and serving and all(stands.kept for stands in serving)):
+            self._alarmed.discard(view.id)
+            return []
+        if view.id in self._alarmed:
+            return []
+        self._alarmed.add(view.id)
+        message = (
+            f"{service_of(view.id)}: no instance passes its check ({serving[0].why}); those that run keep "
+            "their requests, and none is restarted for it. Look at what they all depend on, and at the check."
+        )
+        return [instance_told(view.instances[0].instance, "service.alarm", message, now, "error")]
 
 
 _WORDS = {

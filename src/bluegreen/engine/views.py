@@ -14,7 +14,7 @@ from bluegreen.domain.override import in_force
 from bluegreen.domain.plan import live_release
 from bluegreen.domain.release import Release, ServiceRecord
 from bluegreen.domain.rollout import Rollout
-from bluegreen.domain.rotation import standing
+from bluegreen.domain.rotation import all_refused, standing
 from bluegreen.domain.routing import BalancerFacts
 from bluegreen.domain.spec import config_hash
 from bluegreen.domain.stack import RouteSpec
@@ -61,8 +61,8 @@ class ColorView:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceView:
     """One service. ``state`` uses Docker Cloud's words; ``synchronized`` is false while the
-    definition differs from what runs (``(*)`` in ``service ps``). ``alarm`` is the code of what keeps the
-    agent from restarting what hangs."""
+    definition differs from what runs (``(*)`` in ``service ps``). ``alarm`` is the code of what people
+    are to look at: what keeps the agent from restarting what hangs, or that no instance passes its check."""
 
     name: str
     stack: str
@@ -153,12 +153,15 @@ class Viewer:
         view = self._engine.observer.view(instance.stack, instance.pool, facts)
         one = next((i for i in view.instances if i.instance.name == instance.name), None)
         one = one or InstanceFacts(instance=instance)
+        pool = self._engine.switchboard.routing.pools.get(instance.pool)
+        refused = all_refused(i.server for i in view.instances if i.server is not None)
         stands = standing(
             one,
             view,
             in_force(record.overrides, self._engine.clock.now()).get(instance.name),
-            routed=instance.pool in self._engine.switchboard.routing.pools,
+            routed=pool is not None,
             balancer_checks=self._engine.drivers.balancer.checks,
+            last_good=refused and pool is not None and pool.options.keep_last_good,
         )
         since = self._engine.pools.since(instance.pool, instance.name)
         alive = self._engine.guardian.alive(instance)
@@ -212,7 +215,7 @@ class Viewer:
             synchronized=same,
             colors=tuple(colors),
             rollout=self._engine.active(key),
-            alarm=self._engine.guardian.held(key),
+            alarm=self._engine.guardian.held(key) or self._engine.pools.alarm(key),
         )
 
     def _routes(self, stack: str | None, facts: BalancerFacts | None) -> list[RouteView]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
 
 from bluegreen.domain.agent import COMPAT_CHECK, Agent, AgentMode
+from bluegreen.domain.check import signs_of_life
 from bluegreen.domain.errors import UserError
 from bluegreen.domain.naming import PoolId
 from bluegreen.domain.routing import Admin, ServerHealth
@@ -17,7 +19,7 @@ from bluegreen.engine.engine import Engine
 from bluegreen.ports.journal import Query
 from bluegreen.testing.virtual_time import run
 from tests.unit.engine.play import play
-from tests.unit.engine.world import World, bring_up, managed, until
+from tests.unit.engine.world import CHECK, World, bring_up, managed, until
 
 BLUE = PoolId("shop.web.blue")
 FIRST, SECOND = "shop-web-r1-1", "shop-web-r1-2"
@@ -77,8 +79,33 @@ def test_when_all_hang_nothing_is_restarted_and_people_are_told_once() -> None:
         await asyncio.sleep(120)
         assert [incarnation(world, name) for name in (FIRST, SECOND)] == before
         assert set(admins(world).values()) == {Admin.READY}
-        assert (await told(world)).count("service.alarm") == 1
+        alarms = [
+            e.message for e in await world.journal.events(Query(limit=1000)) if e.kind == "service.alarm"
+        ]
+        assert len(alarms) == 2
+        assert "no instance passes its check" in alarms[0]
+        assert "none of 2 instances serves" in alarms[1]
         assert engine.guardian.held(KEY) == "none_serves"
+
+    play(story, managed(replicas=2))
+
+
+def test_when_all_are_sick_they_stay_in_and_people_are_told_once() -> None:
+    async def story(world: World, engine: Engine) -> None:
+        world.sick.update((FIRST, SECOND))
+        world.complain(FIRST)
+        await until(lambda: engine.sentinel.against(BLUE, FIRST) is not None)
+        assert engine.pools.alarm(KEY) == ""
+        world.complain(SECOND)
+        await asyncio.sleep(60)
+        assert engine.pools.alarm(KEY) == "none_passes"
+        kinds = await told(world)
+        assert kinds.count("service.alarm") == 1
+        assert kinds.count("instance.out") == kinds.count("instance.in") == 1  # while it was alone
+        world.complain(SECOND, ServerHealth.UP)
+        await asyncio.sleep(1)
+        assert engine.pools.alarm(KEY) == ""
+        assert (await told(world))[-1] == "instance.out"  # now one of two is sick
 
     play(story, managed(replicas=2))
 
@@ -160,6 +187,35 @@ def test_the_last_that_serves_is_not_restarted_by_hand_without_force() -> None:
         await until(lambda: incarnation(world, FIRST) != before and len(world.serving(BLUE)) == 1)
 
     play(story, managed())
+
+
+@pytest.mark.parametrize("hand", [instances.drain, instances.restart])
+def test_two_hands_at_once_do_not_take_out_both(hand: Callable[..., Awaitable[None]]) -> None:
+    async def story(world: World, engine: Engine) -> None:
+        both = (hand(engine, name) for name in (FIRST, SECOND))
+        outcomes = await asyncio.gather(*both, return_exceptions=True)
+        assert outcomes[0] is None
+        assert isinstance(outcomes[1], UserError)
+        assert outcomes[1].code == "last_instance"
+
+    play(story, managed(replicas=2))
+
+
+def test_a_slow_start_is_no_hang() -> None:
+    """Once it hung it is restarted; that it then does not answer at once says nothing."""
+    often = replace(signs_of_life(CHECK), interval=0.5, timeout=0.5, fall=2)
+
+    async def story(world: World, engine: Engine) -> None:
+        world.hung.add("incarnation-3")  # the one that follows
+        before = incarnation(world, FIRST)
+        world.hang(FIRST)
+        await until(lambda: incarnation(world, FIRST) == "incarnation-3")
+        await asyncio.sleep(4)
+        assert incarnation(world, FIRST) == "incarnation-3"
+        await until(lambda: incarnation(world, FIRST) not in (before, "incarnation-3"))
+        await until(lambda: len(admins(world)) == 2)
+
+    play(story, managed(replicas=2, agent=Agent(check=often)))
 
 
 def test_what_is_forced_ends_by_itself() -> None:

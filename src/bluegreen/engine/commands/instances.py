@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bluegreen.domain.errors import UserError
 from bluegreen.domain.instance import Instance
-from bluegreen.domain.override import Force, Override
+from bluegreen.domain.override import Force, Override, in_force
 from bluegreen.domain.release import ServiceRecord
 from bluegreen.domain.routing import Admin
 from bluegreen.domain.slots import tended
@@ -28,10 +28,8 @@ async def drain(
     engine: Engine, name: str, *, why: str = "", seconds: float | None = None, force: bool = False
 ) -> None:
     """Give the instance no new requests; those in flight end. Lasts ``seconds``, or until ``ready``."""
-    instance = find(engine, name)
-    if not force:
-        _refuse_the_last(engine, instance)
-    await _override(engine, instance, Force.OUT, why or "drained by hand", seconds)
+    words = why or "drained by hand"
+    await _override(engine, find(engine, name), Force.OUT, words, seconds, spare_the_last=not force)
 
 
 async def force_up(engine: Engine, name: str, *, why: str, seconds: float | None = None) -> None:
@@ -57,9 +55,8 @@ async def restart(engine: Engine, name: str, *, why: str = "", force: bool = Fal
             code="not_wanted",
             hint=f"`bluegreen ps --service {instance.service}` shows what is.",
         )
-    if not force:
-        _refuse_the_last(engine, instance)
-    await _override(engine, instance, Force.RESTART, why or "restarted by hand", None)
+    words = why or "restarted by hand"
+    await _override(engine, instance, Force.RESTART, words, None, spare_the_last=not force)
 
 
 async def ready(engine: Engine, name: str) -> None:
@@ -77,12 +74,16 @@ async def ready(engine: Engine, name: str) -> None:
 
 
 def _refuse_the_last(engine: Engine, instance: Instance) -> None:
+    """Raise where nobody else serves: by the balancer's servers, and by what was asked for just now."""
     servers = engine.switchboard.servers(instance.pool)
+    record = engine.ledger.services.get((instance.stack, instance.service))
+    forced = {} if record is None else in_force(record.overrides, engine.clock.now())
     others = [
         s
         for s in servers
         if s.name != instance.name
         and s.admin is Admin.READY
+        and (s.name not in forced or forced[s.name].force is Force.UP)
         and engine.sentinel.against(instance.pool, s.name) is None
     ]
     serves = any(s.name == instance.name and s.admin is Admin.READY for s in servers)
@@ -96,7 +97,13 @@ def _refuse_the_last(engine: Engine, instance: Instance) -> None:
 
 
 async def _override(
-    engine: Engine, instance: Instance, force: Force, why: str, seconds: float | None
+    engine: Engine,
+    instance: Instance,
+    force: Force,
+    why: str,
+    seconds: float | None,
+    *,
+    spare_the_last: bool = False,
 ) -> None:
     key, now = (instance.stack, instance.service), engine.clock.now()
     override = Override(
@@ -113,6 +120,8 @@ async def _override(
     bound = "" if seconds is None else f" for {seconds:g} s"
     message = f"{instance.name} is forced {force}{bound}: {why}"
     async with engine.lock(instance.stack):
+        if spare_the_last:
+            _refuse_the_last(engine, instance)
         told = instance_told(instance, "override.set", message, now, "warning")
         await engine.ledger.change_service(key, marked, (told,))
         engine.loop(key).wake()
