@@ -42,7 +42,7 @@ class Rotation:
         return frozenset()
 
     async def when(
-        self, true: Callable[[frozenset[str]], bool], within: float, every: float = 0.01
+        self, true: Callable[[frozenset[str]], bool], within: float, every: float = 0.02
     ) -> float | None:
         """Return when (monotonic seconds) ``true`` held of those in rotation; ``None`` if it did not."""
         deadline = time.monotonic() + within

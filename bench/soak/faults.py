@@ -17,7 +17,8 @@ class FaultKind:
 
     ``what`` is done, in words. ``out``: the instance must leave the rotation. ``lasts`` is after how many
     seconds the injector itself takes the fault back, because bluegreen must not (``None``: bluegreen has
-    to heal it). ``all``: it befalls every instance at once. ``cost`` says why a request may be lost.
+    to heal it). ``all``: it befalls every instance at once. ``cost`` says why a request may be lost; without
+    one none may, and with one only POSTs may, unless it is ``dear``.
     """
 
     name: str
@@ -26,12 +27,11 @@ class FaultKind:
     lasts: float | None = None
     all: bool = False
     cost: str = ""
+    dear: bool = False
 
 
-_CUT = "what is in flight on the instance is cut: GETs are sent to another one, a POST never is"
-_STUCK = (
-    "what is in flight waits until the instance is killed; then GETs are sent to another one, a POST never is"
-)
+_CUT = "POSTs in flight on the instance are cut, and nobody may send them twice; GETs are sent elsewhere"
+_STUCK = "what is in flight waits until the instance is killed; then it is as with `kill`"
 
 KINDS = (
     FaultKind(name="kill", what="SIGKILL of the main process", cost=_CUT),
@@ -46,14 +46,15 @@ KINDS = (
         name="fail",
         what="everything answers 500 for 4 s, only `/ping` is well",
         lasts=4.0,
-        cost="an answer is an answer: users get up to 10 of them (`passive_errors`) until it is out, and "
-        "again each time its check, which is well, brings it back in",
+        cost="a 500 is an answer, and nobody else is asked: 10 in a row (`passive_errors`) take it out, its "
+        "check, which is well, brings it back a second later, and so on until it is mended",
+        dear=True,
     ),
     FaultKind(name="deploy", what="another version is deployed", out=False),
     FaultKind(name="controller", what="SIGKILL of the controller, started again at once", out=False),
     FaultKind(
         name="orphan",
-        what="SIGKILL of the controller, then of an instance; the controller comes back after 3 s",
+        what="SIGKILL of the controller and of an instance; 3 s later the controller is started again",
         cost=_CUT,
     ),
     FaultKind(
@@ -68,6 +69,7 @@ KINDS = (
         what="SIGKILL of all instances at once",
         all=True,
         cost="nobody is left to answer until the first one is back",
+        dear=True,
     ),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -44,7 +45,10 @@ class NotHealed(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Soaked:
-    """What came of a soak on one runtime. ``complaints`` are what should not have been, in words."""
+    """What came of a soak on one runtime. ``complaints`` are what should not have been, in words.
+
+    ``load_average`` is that of the machine over its last five minutes.
+    """
 
     runtime: str
     seconds: float
@@ -53,6 +57,7 @@ class Soaked:
     complaints: list[str] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     result: Result | None = None
+    load_average: float = 0.0
 
 
 async def soak(runtime: str, seconds: float, seed: int, only: frozenset[str] = frozenset()) -> Soaked:
@@ -77,6 +82,7 @@ async def soak(runtime: str, seconds: float, seed: int, only: frozenset[str] = f
                 _say(runtime, begin, happened)
             found.result = await load.stop()
             found.losses = _losses(found.result, begin)
+            found.load_average = os.getloadavg()[1]
         with contextlib.suppress(aiohttp.ClientError, Refused):
             found.events = await controller.get("/v1/events?limit=1000")
     return found
@@ -102,9 +108,7 @@ async def _users(controller: Controller, seconds: float) -> AsyncIterator[LoadPr
 
 
 def _stack(port: int) -> StackSpec:
-    stack = managed(
-        port, replicas=REPLICAS, check=CHECK, agent=AGENT, stop_grace=GRACE, rollout=_POLICY
-    )
+    stack = managed(port, replicas=REPLICAS, check=CHECK, agent=AGENT, stop_grace=GRACE, rollout=_POLICY)
     return replace(stack, balancers=tuple(replace(balancer, check=CHECK) for balancer in stack.balancers))
 
 
@@ -123,7 +127,9 @@ def _losses(result: Result, marked: float) -> list[Lost]:
 
 
 def _say(runtime: str, begin: float, one: Happening) -> None:
-    times = [f"{n} {t:.2f} s" for n, t in (("out", one.time_out), ("heal", one.time_to_heal)) if t is not None]
+    times = [
+        f"{n} {t:.2f} s" for n, t in (("out", one.time_out), ("heal", one.time_to_heal)) if t is not None
+    ]
     words = f"{one.began - begin:6.1f} s {runtime} {one.kind} {one.victim}: {', '.join(times)}"
     print(words, file=sys.stderr, flush=True)
 
@@ -169,30 +175,30 @@ class Injector:
         )
 
     async def _do(self, kind: FaultKind, victims: dict[str, str]) -> None:
-        name, address = next(iter(victims.items()))
-        match kind.name:
-            case "kill" | "all-killed":
-                await asyncio.gather(*(self._hands.kill(victim) for victim in victims))
-            case "stop":
-                await self._hands.stop(name)
-            case "freeze":
-                await self._hands.freeze(name)
-            case "pause":
-                await self._hands.pause(name, True)
-            case "deploy":
-                await self._deploy()
-            case "controller":
-                await self._controller.kill()
-                await self._controller.start_again()
-            case "orphan":
-                await self._controller.kill()
-                await self._hands.kill(name)
-                await asyncio.sleep(_ORPHANED)
-                await self._controller.start_again()
-            case "all-hang-ping":
-                await asyncio.gather(*(tell(victim, "hang-ping") for victim in victims.values()))
-            case wish:
-                await tell(address, wish)
+        """Make ``kind`` befall ``victims`` (name → address)."""
+        deeds = {"kill": self._hands.kill, "stop": self._hands.stop, "freeze": self._hands.freeze}
+        ours = {"deploy": self._deploy, "controller": self._restart_controller}
+        name = next(iter(victims))
+        if kind.name in ours:
+            await ours[kind.name]()
+        elif kind.name == "orphan":
+            await self._restart_controller(name)
+        elif kind.name == "pause":
+            await self._hands.pause(name, True)
+        elif kind.name == "all-killed":
+            await asyncio.gather(*(self._hands.kill(victim) for victim in victims))
+        elif kind.name in deeds:
+            await deeds[kind.name](name)
+        else:
+            wish = kind.name.removeprefix("all-")
+            await asyncio.gather(*(tell(address, wish) for address in victims.values()))
+
+    async def _restart_controller(self, orphan: str = "") -> None:
+        await self._controller.kill()
+        if orphan:
+            await self._hands.kill(orphan)
+            await asyncio.sleep(_ORPHANED)
+        await self._controller.start_again()
 
     async def _take_back(self, kind: FaultKind, addresses: Sequence[str], names: Sequence[str]) -> None:
         if kind.name == "pause":
@@ -232,6 +238,6 @@ class Injector:
                 names = {one["name"] for one in found if one["rotation"] == "in"}
                 if len(found) == len(names) == REPLICAS and await self._rotation.names() == names:
                     return {one["name"]: one["address"] for one in found}
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
         states = "; ".join(f"{one['name']}: {one['state']}, {one['rotation']}: {one['why']}" for one in found)
         raise NotHealed(f"not all well within {within:g} s: {states}")

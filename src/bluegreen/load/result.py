@@ -77,7 +77,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Evidence of one failed request: sent ``at_ms`` after the start of the run, given up ``took_ms`` later."""
+    """Evidence of one failed request: begun ``at_ms`` after the start of the run, over ``took_ms`` later."""
 
     kind: str
     outcome: str
