@@ -96,9 +96,7 @@ def markdown(found: Sequence[Soaked], seed: int, facts: Mapping[str, str], date:
     command = f"soak --seconds {sum(one.seconds for one in found):g} --seed {seed}"
     return "\n".join(
         [
-            _INTRODUCTION.format(
-                date=date, command=command, replicas=REPLICAS, note=f" {note}" if note else ""
-            ),
+            _INTRODUCTION.format(date=date, command=command, replicas=REPLICAS, note=note),
             *(_section(one) for one in found),
             _READING,
             "## The faults, and what each may cost\n",
