@@ -1,5 +1,7 @@
 """``python -m bench``: measure every row, print the table, optionally write the page.
 
+``python -m bench soak`` is another thing, with options of its own: :mod:`bench.soak.command`.
+
 Exits 0 when every bar that could be measured is met, 1 when one is missed, 2 for a wrong call. What
 could not be measured is said, never left out.
 """
@@ -16,6 +18,7 @@ from pathlib import Path
 from bench import machine, table
 from bench.row import NotMeasured, Row
 from bench.rows import ORDER
+from bench.soak import command as soak
 
 PAGE = Path(__file__).parent.parent / "docs" / "explanation" / "performance.md"
 
@@ -30,6 +33,8 @@ def measure(name: str) -> Row:
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["soak"]:
+        return soak.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the bars of the design.")
     parser.add_argument("rows", nargs="*", help=f"which rows (default all): {', '.join(ORDER)}")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of the table")

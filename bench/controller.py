@@ -7,6 +7,7 @@ one connection to the unix socket: what is measured is the controller, not a cli
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -74,6 +75,18 @@ class Controller:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    async def kill(self) -> None:
+        """End the controller as a power cut would; all that it started runs on."""
+        assert self._process is not None
+        self._process.kill()
+        await asyncio.to_thread(self._process.wait)
+
+    async def start_again(self) -> None:
+        """Start it after :meth:`kill`; return once it answers."""
+        if self._session is not None:
+            await self._session.close()
+        await self._start()
 
     async def get(self, path: str) -> Any:
         return await self._request("GET", path)

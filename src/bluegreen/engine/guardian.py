@@ -55,6 +55,7 @@ class Guardian:
         self._console = console
         self._clock = clock
         self._held: dict[ServiceKey, str] = {}
+        self._freed: dict[ServiceKey, float] = {}
         self._killed: dict[str, float] = {}
 
     def alive(self, instance: Instance) -> Health:
@@ -117,12 +118,26 @@ class Guardian:
         now = self._clock.now()
         ruling = judge(lives, agent, record.recycled, now)
         if isinstance(ruling, Recycle):
+            if not self._seen_since_freed(record, view, ruling.name, now):
+                return LOOK_AGAIN
             await self._recycle(record, view, agent, ruling.name)
             return 0.0
         if isinstance(ruling, Hold):
             await self._hold(record, view, ruling)
             return min(ruling.seconds or LOOK_AGAIN, LOOK_AGAIN)
         return None
+
+    def _seen_since_freed(self, record: ServiceRecord, view: PoolView, name: str, now: float) -> bool:
+        """Whether the instance was asked after what held us was over.
+
+        Those that a shared cause kept from answering do not all recover at the same look: the first that
+        serves again is no reason to restart the others for what was seen of them before.
+        """
+        key = (record.stack, record.name)
+        if self._held.pop(key, ""):
+            self._freed[key] = now
+        last = next(self.alive(i.instance).last for i in view.instances if i.instance.name == name)
+        return last is not None and last.at > self._freed.get(key, 0.0)
 
     async def _lives(self, record: ServiceRecord, view: PoolView) -> list[Life] | None:
         routed = view.id in self._switchboard.routing.pools
@@ -161,7 +176,6 @@ class Guardian:
                 recycled=(*within(before.recycled, agent, now), now),
             )
 
-        self._held.pop((record.stack, record.name), None)
         told = instance_told(instance, "instance.hung", f"{name} is to be restarted: {why}", now, "warning")
         await self._ledger.change_service((record.stack, record.name), ruled, (told,))
 

@@ -25,8 +25,9 @@ class Plan:
     ``keepalive``, ``oneshot``, ``post`` and ``slow`` are numbers of concurrent users; half of the POST
     users keep their connection, half open a new one each time. Slow users have one request in flight
     at all times. ``host`` is the Host header (default: that of the URL). ``expect`` are bytes that the
-    body of each GET must contain. The run ends after ``duration`` or ``max_requests``, whichever is
-    first; requests in flight are then awaited, never cut.
+    body of each GET must contain. ``evidence`` bounds how many failures are kept one by one. The run ends
+    after ``duration`` or ``max_requests``, whichever is first; requests in flight are then awaited, never
+    cut.
     """
 
     url: str
@@ -45,6 +46,7 @@ class Plan:
     slow_timeout: float = 10.0
     version_header: str = "x-version"
     expect: str = ""
+    evidence: int = 20
 
     def check(self) -> None:
         """Raise :class:`LoadError` for numbers that make no sense."""

@@ -77,13 +77,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Evidence of one failed request; ``at_ms`` is since the start of the run."""
+    """Evidence of one failed request: begun ``at_ms`` after the start of the run, over ``took_ms`` later."""
 
     kind: str
     outcome: str
     at_ms: float
     version: str
     detail: str
+    took_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from bluegreen.load.user import User
 
 _SHARES = {Kind.KEEPALIVE: 5, Kind.ONESHOT: 3, Kind.POST: 2}
 _SLOW_PAUSE = 0.1
-_EVIDENCE = 20
 
 
 class LoadSession:
@@ -172,6 +171,7 @@ class LoadSession:
             self._versions[sample.version] += 1
             if self._latest is None or sample.start > self._latest.start:
                 self._latest = sample
-        elif len(self._failures) < _EVIDENCE:
+        elif len(self._failures) < self.plan.evidence:
             at = round((sample.start - self._began) * 1e3, 3)
-            self._failures.append(Failure(sample.kind, sample.outcome, at, sample.version, detail))
+            took = round((sample.end - sample.start) * 1e3, 3)
+            self._failures.append(Failure(sample.kind, sample.outcome, at, sample.version, detail, took))

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from bluegreen.domain.agent import COMPAT_CHECK, Agent, AgentMode
-from bluegreen.domain.check import signs_of_life
+from bluegreen.domain.check import HealthCheck, signs_of_life
 from bluegreen.domain.errors import UserError
 from bluegreen.domain.naming import PoolId
 from bluegreen.domain.routing import Admin, ServerHealth
@@ -108,6 +108,26 @@ def test_when_all_are_sick_they_stay_in_and_people_are_told_once() -> None:
         assert (await told(world))[-1] == "instance.out"  # now one of two is sick
 
     play(story, managed(replicas=2))
+
+
+@pytest.mark.parametrize("healed", [(FIRST, SECOND), (FIRST,), (SECOND,)], ids=str)
+def test_when_a_shared_cause_is_over_only_what_still_hangs_is_restarted(healed: tuple[str, ...]) -> None:
+    """They are asked one after the other: who is asked first must not condemn who was not asked again."""
+
+    async def story(world: World, engine: Engine) -> None:
+        before = {name: incarnation(world, name) for name in (FIRST, SECOND)}
+        world.watchman.off = True
+        world.hang(FIRST, SECOND)
+        await until(lambda: engine.guardian.held(KEY) == "none_serves")
+        for name in healed:
+            world.hung.discard(before[name])
+            world.complain(name, ServerHealth.UP)
+        await asyncio.sleep(120)
+        assert {name for name in before if incarnation(world, name) == before[name]} == set(healed)
+        assert not engine.guardian.held(KEY)
+
+    asked = Agent(check=HealthCheck(path="/ping", interval=10.0, timeout=3.0))
+    play(story, managed(replicas=2, agent=asked))
 
 
 def test_a_single_instance_that_serves_nobody_is_restarted() -> None:
