@@ -1,7 +1,8 @@
 """A service that is live and under load, and releases that must not get in.
 
 A house serves many rows: what is refused leaves nothing behind, which every row checks. After a row that
-failed the next one gets a new house.
+failed the next one gets a new house. On Docker the rows of a module share an Engine: a module whose rows
+share a house has none of its own beside it with a stack of the same name.
 """
 
 from __future__ import annotations

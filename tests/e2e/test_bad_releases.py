@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -18,7 +18,7 @@ from tests.e2e.bad_releases import POLICY, Street, base, begin, instance, refuse
 from tests.e2e.conftest import Build
 from tests.e2e.test_no_request_fails import unharmed
 from tests.support.docker_engine import free_port
-from tests.support.house import CHECK, House, Refused, two_colors
+from tests.support.house import House, Refused, two_colors
 from tests.support.waiting import until
 
 
@@ -107,22 +107,6 @@ def test_one_of_two_replicas_is_sick(runtime: str, street: Street) -> None:
 async def _in(house: House, count: int) -> bool:
     found = await house.get("/v1/instances?service=web")
     return [i["rotation"] for i in found] == ["in"] * count
-
-
-def test_a_slow_start_within_the_start_period_gets_in(build: Build) -> None:
-    """Refused connections first, then answers of 503: for longer than the start deadline."""
-    patient = replace(CHECK, start_period=30.0)
-
-    async def main() -> None:
-        async with build() as house:
-            await house.up(with_policy(base(house, check=patient), start_deadline=1.0))
-            async with house.users() as load:
-                ended = await house.settled(await begin(house, {"START_DELAY": "1", "WARM_UP": "2.5"}))
-                assert ended["outcome"]["exit_code"] == 0, ended
-                assert await house.version() == "0.0.2"
-                unharmed(await load.stop())
-
-    asyncio.run(main())
 
 
 def test_a_switch_to_a_dead_color_is_refused(build: Build) -> None:

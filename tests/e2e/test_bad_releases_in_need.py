@@ -1,5 +1,5 @@
 """Releases that need what they do not get: more memory than their limit, a database that is down, a program
-that is not there."""
+that is not there; and one that only needs time, which it gets."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from bluegreen.api.models import dump
 from bluegreen.domain.check import TCP_CHECK
 from bluegreen.domain.spec import Limits, Link, ProcessSpec, RestartPolicy, ServiceSpec
 from bluegreen.domain.stack import StackSpec
-from tests.e2e.bad_releases import base, begin, refused, under_load
+from tests.e2e.bad_releases import base, begin, refused, under_load, with_policy
 from tests.e2e.conftest import Build
-from tests.support.house import House
+from tests.e2e.test_no_request_fails import unharmed
+from tests.support.house import CHECK, House
 
 MEMORY = Limits(mem_limit=64 << 20, memswap_limit=64 << 20)
 DB = ServiceSpec(
@@ -41,6 +42,22 @@ async def begun(house: House, stack: StackSpec) -> dict[str, str]:
     answer = await house.request("PUT", f"/v1/stacks/{stack.name}", dump(stack))
     assert not answer.is_error, answer.text
     return {rollout["service"]: rollout["id"] for rollout in answer.json()["rollouts"]}
+
+
+def test_a_slow_start_within_the_start_period_gets_in(build: Build) -> None:
+    """Refused connections first, then answers of 503: for longer than the start deadline."""
+    patient = replace(CHECK, start_period=30.0)
+
+    async def main() -> None:
+        async with build() as house:
+            await house.up(with_policy(base(house, check=patient), start_deadline=1.0))
+            async with house.users() as load:
+                ended = await house.settled(await begin(house, {"START_DELAY": "1", "WARM_UP": "2.5"}))
+                assert ended["outcome"]["exit_code"] == 0, ended
+                assert await house.version() == "0.0.2"
+                unharmed(await load.stop())
+
+    asyncio.run(main())
 
 
 def test_a_process_that_needs_more_memory_than_its_limit_is_named() -> None:

@@ -15,10 +15,22 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.bad_releases import Street, base, begin, instance, only_the_first, under_load, with_policy
+from tests.e2e.bad_releases import (
+    Street,
+    base,
+    begin,
+    instance,
+    only_the_first,
+    refused,
+    under_load,
+    with_policy,
+)
 from tests.e2e.test_no_request_fails import unharmed
 from tests.support.house import House
 from tests.support.waiting import until
+
+PATIENT = {"start_deadline": 20.0}
+"""What gets in here may take its time on a busy machine."""
 
 
 def reverted(ended: Mapping[str, Any], code: str, *words: str) -> None:
@@ -60,6 +72,7 @@ def test_it_answers_500_after_a_while(runtime: str, street: Street) -> None:
     """Nothing is lost: the application still answers users while its health check fails."""
 
     async def main(house: House) -> None:
+        await house.up(with_policy(base(house), **PATIENT))
         async with house.users() as load:
             ended = await house.final(await begin(house, {"HEALTHY_PINGS": "40"}))
             reverted(ended, "went_bad", "status 500 'no longer well")
@@ -72,10 +85,17 @@ def test_it_answers_500_after_a_while(runtime: str, street: Street) -> None:
 
 @RUNTIMES
 def test_it_exits_a_second_after_it_was_well(runtime: str, street: Street) -> None:
+    """On a busy machine it may end before it has proved itself: then it never gets the traffic."""
+
     async def main(house: House) -> None:
+        await house.up(with_policy(base(house), **PATIENT))
         async with house.users() as load:
             ended = await house.final(await begin(house, {"EXIT_AFTER": "1.5", "EXIT_CODE": "5"}))
-            reverted(ended, "went_bad|crash_loop", instance(ended), "exit code 5", "log: version 0.0.2")
+            words = (instance(ended), "exit code 5", "log: version 0.0.2")
+            if ended["phase"] == "aborted":
+                refused(ended, "crash_loop", *words)
+            else:
+                reverted(ended, "went_bad|crash_loop", *words)
             lost = await load.stop()
         print(f"{runtime}: lost {lost.failed} of {lost.requests}")
         await back_on_the_first(house)
@@ -88,11 +108,11 @@ def test_it_exits_a_second_after_it_was_well(runtime: str, street: Street) -> No
 @pytest.mark.parametrize("phase", ["baking", "draining"])
 def test_it_dies_while_the_way_back_is_open(phase: str, runtime: str, street: Street) -> None:
     """Draining: requests on the old color outlast every deadline, so that it is still there."""
-    policy = {"bake": 60.0, "drain": 5.0} if phase == "baking" else {"bake": 0.2, "drain": 2.0}
-    slow = 0.3 if phase == "baking" else 8.0
+    policy = {"bake": 60.0, "drain": 5.0} if phase == "baking" else {"bake": 0.2, "drain": 4.0}
+    slow = 0.3 if phase == "baking" else 12.0
 
     async def main(house: House) -> None:
-        await house.up(with_policy(base(house), **policy))
+        await house.up(with_policy(base(house), **PATIENT, **policy))
         async with house.users(slow_path=f"/slow?seconds={slow}") as load:
             id = await begin(house, {})
             reached = await house.in_phase(id, phase)
@@ -105,7 +125,6 @@ def test_it_dies_while_the_way_back_is_open(phase: str, runtime: str, street: St
             reverted(ended, "went_bad|crash_loop", instance(ended))
             lost = await load.stop()
         print(f"{runtime}, {phase}: back after {back:.2f} s, lost {lost.failed} of {lost.requests}")
-        await house.up(base(house))
         await back_on_the_first(house)
 
     with street.house(runtime) as house:
