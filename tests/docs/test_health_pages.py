@@ -1,4 +1,4 @@
-"""The pages on checks, draining and maintenance: each command they show is run, each stack file is checked."""
+"""The pages on checks, draining and maintenance: commands they show are run, stack files checked."""
 
 from __future__ import annotations
 

@@ -73,8 +73,8 @@ def test_a_request_in_flight_ends_although_its_color_is_gone(build: Build) -> No
         async with build() as house:
             brief = RolloutPolicy(start_deadline=20.0, bake=0.1, drain=20.0)
             await house.up(managed(house.port, rollout=brief))
-            async with httpx.AsyncClient() as client, house.users(slow_path="/slow?seconds=2") as load:
-                asked = asyncio.create_task(client.get(f"{house.url}/slow?seconds=4", timeout=20.0))
+            async with httpx.AsyncClient() as client, house.users(slow_path="/slow?seconds=0.5") as load:
+                asked = asyncio.create_task(client.get(f"{house.url}/slow?seconds=3", timeout=20.0))
                 await until(lambda: in_flight(house), timeout=5.0)
                 rollout = await house.deploy("web", "0.0.2")
                 ended = await house.final(rollout["id"])
