@@ -28,7 +28,7 @@ _OTHERS = {
     "instance.restarted": "an instance that was to be restarted runs anew",
     "override.set": "a person forced an instance in or out, or wants it restarted, and why",
     "override.ended": "the checks of an instance decide again: its time is over, or a person said so",
-    "service.alarm": "something hangs and is not restarted, why, and what to do",
+    "service.alarm": "no instance passes its check, or what hangs is not restarted: why, and what to do",
     "instance.restored": "the upkeep gave a running instance back its name or its network, taken by hand",
     "instance.start_failed": "the upkeep could not start one, and why; it tries again with growing pauses",
     "stack.changed": "what is wanted of a stack was changed",

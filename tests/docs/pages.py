@@ -60,6 +60,13 @@ def links(page: Path) -> Iterator[str]:
             yield target
 
 
+def blocks(page: Path, wanted: str) -> Iterator[str]:
+    """Yield the fenced blocks of one language."""
+    for language, block in _FENCE.findall(text(page)):
+        if language == wanted:
+            yield block
+
+
 def commands(page: Path) -> Iterator[Command]:
     """Yield what follows ``$ `` in the blocks marked as ``console``."""
     for language, block in _FENCE.findall(text(page)):

@@ -17,7 +17,7 @@ from bluegreen.domain.stack import StackSpec
 from tests.e2e.conftest import Build
 from tests.e2e.sickness import seen
 from tests.e2e.test_no_request_fails import unharmed
-from tests.support.house import House, managed, sample
+from tests.support.house import APP, House, managed, sample
 from tests.support.waiting import until
 
 ASK = (
@@ -73,8 +73,8 @@ def test_a_request_in_flight_ends_although_its_color_is_gone(build: Build) -> No
         async with build() as house:
             brief = RolloutPolicy(start_deadline=20.0, bake=0.1, drain=20.0)
             await house.up(managed(house.port, rollout=brief))
-            async with httpx.AsyncClient() as client, house.users(slow_path="/slow?seconds=2") as load:
-                asked = asyncio.create_task(client.get(f"{house.url}/slow?seconds=4", timeout=20.0))
+            async with httpx.AsyncClient() as client, house.users(slow_path="/slow?seconds=0.5") as load:
+                asked = asyncio.create_task(client.get(f"{house.url}/slow?seconds=3", timeout=20.0))
                 await until(lambda: in_flight(house), timeout=5.0)
                 rollout = await house.deploy("web", "0.0.2")
                 ended = await house.final(rollout["id"])
@@ -138,8 +138,62 @@ def test_without_cut_after_an_event_stream_lives_until_its_color_retires(build: 
                 await until(lambda: stream.lines > heard + 5, timeout=10.0)
                 assert (stream.version, stream.ended) == ("0.0.1", False)
                 assert await house.version() == "0.0.2"
-                third = await house.deploy("web", "0.0.3")  # ends the bake: the old color retires
+                third = await house.deploy("web", "0.0.1")  # ends the bake: the old color retires
                 assert third["outcome"]["exit_code"] == 0, third
                 await until(lambda: stream.ended, timeout=20.0)
 
     asyncio.run(main())
+
+
+def test_with_cut_after_what_never_ends_comes_back_to_the_new_color(build: Build) -> None:
+    cut = RolloutPolicy(start_deadline=20.0, bake=60.0, drain=30.0, cut_after=2.0)
+
+    async def main() -> None:
+        async with build() as house:
+            await house.up(managed(house.port, rollout=cut))
+            async with (
+                listening(house) as stream,
+                upgraded(house) as socket,
+                house.users(slow_path="/slow?seconds=0.3") as load,
+            ):
+                assert await echoed(socket, b"before") == b"before"
+                began = await house.post("/v1/services/web/deploy", {"image": f"{APP}:0.0.2"})
+                await until(lambda: stream.ended, timeout=20.0)
+                assert stream.version == "0.0.1"
+                assert await echoed(socket, b"after") == b""  # closed
+                rollout = await house.settled(began["rollout"]["id"])
+                assert rollout["phase"] == "baking", rollout
+                async with listening(house) as again, upgraded(house) as other:
+                    assert again.version == "0.0.2"
+                    assert await echoed(other, b"hello") == b"hello"
+                unharmed(await load.stop())
+
+    asyncio.run(main())
+
+
+Socket = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@asynccontextmanager
+async def upgraded(house: House) -> AsyncIterator[Socket]:
+    """A connection through the balancer that became one of bytes, as a WebSocket is."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    try:
+        writer.write(b"GET /socket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: bytes\r\n\r\n")
+        async with asyncio.timeout(10):
+            head = await reader.readuntil(b"\r\n\r\n")
+        assert b" 101 " in head, head
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+async def echoed(socket: Socket, words: bytes) -> bytes:
+    """Return what comes back; nothing once the connection is closed."""
+    reader, writer = socket
+    try:
+        writer.write(words)
+        async with asyncio.timeout(10):
+            return await reader.read(len(words))
+    except ConnectionError:
+        return b""

@@ -41,7 +41,7 @@ def test_drained_for_a_while_and_forced_up(build: Build) -> None:
 
                 await succeed(house, "force", "up", FIRST, "--why", "its check is wrong")
                 await house.tell(FIRST, "fail-ping")
-                await goes_on(load, 600)
+                await goes_on(load, 300)
                 assert (await seen(house))[FIRST]["rotation"] == "in"
                 assert "its check is wrong" in (await succeed(house, "ps")).out
                 await succeed(house, "ready", FIRST)

@@ -13,8 +13,8 @@ from bluegreen.domain.facts import InstanceFacts
 from bluegreen.domain.health import Verdict
 from bluegreen.domain.instance import Instance, InstanceState
 from bluegreen.domain.override import Force, Override, in_force, next_end
-from bluegreen.domain.rotation import Rotation, servers, standing
-from bluegreen.domain.routing import Admin, Server
+from bluegreen.domain.rotation import Rotation, all_refused, servers, standing
+from bluegreen.domain.routing import Admin, Server, ServerHealth
 from tests.unit.domain.cases import BLUE, CHECK, DOWN, NOW, instance, one, view
 
 EXITED = InstanceState.EXITED
@@ -128,6 +128,21 @@ def test_a_container_whose_own_check_has_not_passed_yet_waits_where_ours_asks_li
 def test_the_words_for_it(facts: InstanceFacts, override: Override | None, rotation: str, why: str) -> None:
     stands = standing(facts, view(BLUE, facts), override, routed=True, balancer_checks=True)
     assert (stands.rotation, stands.why) == (Rotation(rotation), why)
+
+
+def test_whom_the_balancer_refuses_with_everybody_else_is_kept() -> None:
+    facts = one(BLUE, server=DOWN)
+    stands = standing(facts, view(BLUE, facts), None, routed=True, balancer_checks=True, last_good=True)
+    assert stands.rotation is Rotation.IN
+    assert stands.kept
+    assert stands.why == "kept, although the balancer's check fails: L7STS"
+    assert facts.server is not None
+    down = facts.server
+    up, drained = replace(down, health=ServerHealth.UP), replace(down, admin=Admin.DRAIN)
+    assert all_refused([down, drained])
+    assert not all_refused([down, up])
+    assert not all_refused([drained])
+    assert not all_refused([])
 
 
 def test_an_override_ends_by_the_clock() -> None:
