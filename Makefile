@@ -38,7 +38,7 @@ format: .venv/ready-to-test ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --quiet --fix $(CODE)
 	@$(BIN)/ruff format --quiet $(CODE)
 
-bench: .venv/ready-to-test ## Measure; prints the table of docs/explanation/performance.md
+bench: .venv/ready-to-test ## Measure the bars of the design; with BENCH_ARGS=soak what faults cost in ten minutes of load
 	@scripts/install-test-prerequisites --bench
 	@PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/python -m bench $(BENCH_ARGS)
 

@@ -35,11 +35,11 @@ class Rotation:
     def __init__(self, home: Path) -> None:
         self._socket = home / "balancer" / "admin.sock"
 
-    async def names(self) -> frozenset[str]:
-        """Return who is in; nobody when HAProxy does not answer."""
+    async def names(self) -> frozenset[str] | None:
+        """Return who is in, ``None`` when HAProxy does not answer: then nothing is known."""
         with suppress(OSError, TimeoutError):
             return names_in(await command(self._socket, "show stat -1 4 -1"))
-        return frozenset()
+        return None
 
     async def when(
         self, true: Callable[[frozenset[str]], bool], within: float, every: float = 0.02
@@ -47,7 +47,8 @@ class Rotation:
         """Return when (monotonic seconds) ``true`` held of those in rotation; ``None`` if it did not."""
         deadline = time.monotonic() + within
         while time.monotonic() < deadline:
-            if true(await self.names()):
+            names = await self.names()
+            if names is not None and true(names):
                 return time.monotonic()
             await asyncio.sleep(every)
         return None
