@@ -2,7 +2,8 @@
 
 Called by the engine for the instances of one color of one service. Rules, each for a fault of the
 original agent: what serves is never restarted when nothing else does; when everything hangs at once the
-cause is shared and restarting heals nothing; and a budget bounds what a wrong check can do.
+cause is shared and restarting heals nothing; one goes at a time, since what all have in common is seen of one
+of them first; and a budget bounds what a wrong check can do.
 """
 
 from __future__ import annotations
@@ -17,16 +18,19 @@ from bluegreen.domain.agent import Agent
 class Life:
     """One instance as the agent sees it.
 
-    ``hung``: it failed the agent's check often enough. ``serves``: requests are given to it now, as far
-    as the balancer knows with success. ``claimed``: a person or an earlier ruling deals with it. ``since``
-    is when it was found to hang (UNIX seconds).
+    ``hung``: it failed the agent's check often enough; ``doubted``: it failed the last time, and may be the
+    next to hang. ``serves``: requests are given to it now, as far as the balancer knows with success.
+    ``claimed``: a person or an earlier ruling deals with it; ``restarting``: by a restart that is not done.
+    ``since`` is when it was found to hang (UNIX seconds).
     """
 
     name: str
     running: bool = True
     hung: bool = False
+    doubted: bool = False
     serves: bool = True
     claimed: bool = False
+    restarting: bool = False
     since: float = 0.0
 
 
@@ -47,17 +51,26 @@ class Hold:
     seconds: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Decide nothing yet: another one is being restarted, or those that still serve may hang as well."""
+
+
 def judge(
     lives: Sequence[Life], agent: Agent, recycled: Iterable[float], now: float
-) -> Recycle | Hold | None:
+) -> Recycle | Hold | Wait | None:
     """Return what is to be done about what hangs; ``None`` when nothing hangs."""
     hanging = sorted((life for life in lives if life.hung and not life.claimed), key=lambda one: one.since)
     if not hanging:
         return None
+    if any(life.restarting for life in lives):
+        return Wait()
     candidate = next((one for one in hanging if not one.serves), hanging[0])
     others = [life for life in lives if life.running and life.name != candidate.name]
-    if any(life.serves and not life.hung for life in others):
-        return _within_budget(candidate, agent, recycled, now)
+    serving = [life for life in others if life.serves and not life.hung]
+    if serving:
+        doubted = all(life.doubted for life in serving)
+        return Wait() if doubted else _within_budget(candidate, agent, recycled, now)
     if candidate.serves:
         return Hold(
             code="last_that_serves",

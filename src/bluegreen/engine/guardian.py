@@ -15,7 +15,7 @@ from bluegreen.domain.errors import Temporary
 from bluegreen.domain.facts import InstanceFacts, PoolView
 from bluegreen.domain.health import Health, Verdict
 from bluegreen.domain.instance import Instance
-from bluegreen.domain.liveness import Hold, Life, Recycle, judge, within
+from bluegreen.domain.liveness import Hold, Life, Recycle, Wait, judge, within
 from bluegreen.domain.naming import pool_id
 from bluegreen.domain.override import Force, Override
 from bluegreen.domain.release import ServiceRecord
@@ -76,7 +76,8 @@ class Guardian:
         for color in sorted(tended(record, rollout)):
             view = self._observer.view(record.stack, pool_id(record.stack, record.name, color))
             self._ask(record, view, spec)
-            hung = [i for i in view.instances if self.alive(i.instance).verdict is Verdict.SICK]
+            running = (one for one in view.instances if one.instance.running)
+            hung = [one for one in running if self.alive(one.instance).verdict is Verdict.SICK]
             if hung and spec.agent.mode is AgentMode.COMPAT:
                 await self._kill(hung)
             elif hung:
@@ -89,6 +90,7 @@ class Guardian:
         """Ask for signs of life where there is doubt; all the time where the service wants that.
 
         One that has not answered yet since it started may be slow: it gets the time a release would get.
+        One that does not run, such as one that a person paused, is not asked: its silence says nothing.
         """
         owner = (record.stack, record.name)
         for one in view.instances:
@@ -97,7 +99,7 @@ class Guardian:
             if check is not None and spec.agent.mode is AgentMode.SAFE and not served:
                 patience = max(check.start_period, spec.rollout.start_deadline)
                 check = replace(check, start_period=patience)
-            if check is None or one.instance.name in record.overrides:
+            if check is None or not one.instance.running or one.instance.name in record.overrides:
                 self._examiner.calm(one.instance.name)
             else:
                 self._examiner.watch(owner, one.instance, check, check.interval, Purpose.ALIVE)
@@ -125,7 +127,7 @@ class Guardian:
         if isinstance(ruling, Hold):
             await self._hold(record, view, ruling)
             return min(ruling.seconds or LOOK_AGAIN, LOOK_AGAIN)
-        return None
+        return LOOK_AGAIN if isinstance(ruling, Wait) else None
 
     def _seen_since_freed(self, record: ServiceRecord, view: PoolView, name: str, now: float) -> bool:
         """Whether the instance was asked after what held us was over.
@@ -152,12 +154,15 @@ class Guardian:
     def _life(self, record: ServiceRecord, one: InstanceFacts, routed: bool) -> Life:
         alive = self.alive(one.instance)
         hung = alive.verdict is Verdict.SICK
+        override = record.overrides.get(one.instance.name)
         return Life(
             name=one.instance.name,
             running=one.instance.running,
             hung=hung,
+            doubted=alive.failures > 0,
             serves=_serves(one) if routed else one.instance.running and not hung,
-            claimed=one.instance.name in record.overrides,
+            claimed=override is not None,
+            restarting=override is not None and override.force is Force.RESTART,
             since=alive.since,
         )
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bluegreen.domain.agent import COMPAT_CHECK, Agent
 from bluegreen.domain.check import CheckKind, HealthCheck, signs_of_life
-from bluegreen.domain.liveness import Hold, Life, Recycle, judge, within
+from bluegreen.domain.liveness import Hold, Life, Recycle, Wait, judge, within
 
 NOW = 1000.0
 AGENT = Agent(budget=3, window=100.0)
@@ -18,6 +18,8 @@ WELL = Life(name="well")
 HUNG = Life(name="hung", hung=True, serves=False, since=NOW - 9)
 ABSENT = Life(name="absent", running=False, serves=False)
 COMING = Life(name="coming", serves=False)
+GOING = Life(name="going", running=False, serves=False, claimed=True, restarting=True)
+DOUBTED = Life(name="doubted", doubted=True)
 
 
 @pytest.mark.parametrize(
@@ -42,14 +44,28 @@ COMING = Life(name="coming", serves=False)
         ([replace(HUNG, serves=True)], (), "last_that_serves"),
         # somebody deals with it already
         ([WELL, replace(HUNG, claimed=True)], (), None),
+        # one at a time: what all have in common is seen of one of them first
+        ([WELL, GOING, HUNG], (), "wait"),
+        ([GOING, HUNG], (), "wait"),
+        ([replace(GOING, name="a"), GOING, HUNG], (), "wait"),
+        ([DOUBTED, HUNG], (), "wait"),
+        ([DOUBTED, HUNG, replace(HUNG, name="b")], (), "wait"),
+        ([DOUBTED, WELL, HUNG], (), "hung"),
+        ([replace(DOUBTED, serves=False), HUNG], (), "none_serves"),
         # the budget: three in a hundred seconds
         ([WELL, HUNG], (NOW - 101, NOW - 99, NOW - 1), "hung"),
         ([WELL, HUNG], (NOW - 99, NOW - 50, NOW - 1), "circuit_open"),
     ],
 )
 def test_rulings(lives: list[Life], recycled: tuple[float, ...], ruling: str | None) -> None:
-    found = judge(lives, AGENT, recycled, NOW)
-    said = found.name if isinstance(found, Recycle) else found.code if isinstance(found, Hold) else None
+    said: str | None = None
+    match judge(lives, AGENT, recycled, NOW):
+        case Recycle(name=name):
+            said = name
+        case Hold(code=code):
+            said = code
+        case Wait():
+            said = "wait"
     assert said == ruling
 
 
@@ -106,15 +122,16 @@ class Service:
         assert not ended.claimed, "and once at a time"
         others = [life for life in before if life.name != ruling.name]
         assert others or not ended.serves, "the last one that serves is left alone"
+        assert not any(life.restarting for life in self.lives.values()), "one after the other"
         self.recycled = (*within(self.recycled, AGENT, self.now), self.now)
         assert len(self.recycled) <= AGENT.budget
-        self.lives[ruling.name] = replace(ended, running=False, serves=False, claimed=True)
+        self.lives[ruling.name] = replace(ended, running=False, serves=False, claimed=True, restarting=True)
         after = [life for life in self.lives.values() if life.serves and not life.hung]
         assert after in (others, before)
 
 
 moves = st.tuples(
-    st.sampled_from(["hang", "recover", "down", "up", "return"]),
+    st.sampled_from(["hang", "doubt", "recover", "down", "up", "return"]),
     st.sampled_from(["one", "two", "three"]),
     st.floats(0, 60),
 )
@@ -127,10 +144,11 @@ def test_no_sequence_of_verdicts_makes_us_stop_the_last_that_serves(
     service = Service()
     changes = {
         "hang": {"hung": True},
-        "recover": {"hung": False},
+        "doubt": {"doubted": True},
+        "recover": {"hung": False, "doubted": False},
         "down": {"serves": False},
         "up": {"serves": True},
-        "return": {"running": True, "hung": False, "serves": True, "claimed": False},
+        "return": {"running": True, "hung": False, "serves": True, "claimed": False, "restarting": False},
     }
     for move, name, seconds in steps:
         service.now += seconds

@@ -24,6 +24,7 @@ from tests.unit.engine.world import CHECK, World, bring_up, managed, until
 BLUE = PoolId("shop.web.blue")
 FIRST, SECOND = "shop-web-r1-1", "shop-web-r1-2"
 KEY = ("shop", "web")
+ASKED = Agent(check=HealthCheck(path="/ping", interval=10.0, timeout=3.0))
 
 
 def incarnation(world: World, name: str) -> str:
@@ -126,8 +127,35 @@ def test_when_a_shared_cause_is_over_only_what_still_hangs_is_restarted(healed: 
         assert {name for name in before if incarnation(world, name) == before[name]} == set(healed)
         assert not engine.guardian.held(KEY)
 
-    asked = Agent(check=HealthCheck(path="/ping", interval=10.0, timeout=3.0))
-    play(story, managed(replicas=2, agent=asked))
+    play(story, managed(replicas=2, agent=ASKED))
+
+
+def test_what_hangs_is_restarted_one_after_the_other() -> None:
+    async def story(world: World, engine: Engine) -> None:
+        before = {name: incarnation(world, name) for name in (FIRST, SECOND)}
+        world.runtime.hang("stop")  # so that the first restart is not done when the second one is due
+        world.hang(FIRST, SECOND)
+        await until(lambda: all(incarnation(world, name) != before[name] for name in before), timeout=300)
+        await until(lambda: not engine.ledger.services[KEY].overrides)
+        kinds = [kind for kind in await told(world) if kind in ("instance.hung", "instance.restarted")]
+        assert kinds == ["instance.hung", "instance.restarted"] * 2
+
+    play(story, managed(replicas=3, agent=ASKED))
+
+
+def test_what_a_person_paused_is_not_restarted() -> None:
+    async def story(world: World, engine: Engine) -> None:
+        before = incarnation(world, FIRST)
+        world.runtime.pause(FIRST)
+        world.hung.add(before)
+        await asyncio.sleep(120)
+        assert incarnation(world, FIRST) == before
+        world.hung.discard(before)
+        world.runtime.resume(FIRST)
+        await until(lambda: admins(world) == {FIRST: Admin.READY, SECOND: Admin.READY})
+        assert "instance.hung" not in await told(world)
+
+    play(story, managed(replicas=2, agent=ASKED))
 
 
 def test_a_single_instance_that_serves_nobody_is_restarted() -> None:
