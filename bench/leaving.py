@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from bench.controller import Controller
-from bench.peers import command
+from bench.rotation import Rotation
 from bluegreen.load import LoadProcess, Plan, Result
 from bluegreen.testing.waiting import until
 
@@ -87,18 +87,13 @@ async def _left_out(controller: Controller, name: str, seen: asyncio.Event) -> f
 
     Sets ``seen`` once it was seen to be given requests.
     """
-    admin = controller.home / "balancer" / "admin.sock"
+    rotation = Rotation(controller.home)
     while True:
-        answer = ""
-        with suppress(OSError):
-            answer = await command(admin, "show stat -1 4 -1")
+        names = await rotation.names()
         at = now()
-        rows = [line.split(",") for line in answer.splitlines()]
-        states = [row[17] for row in rows if len(row) > 17 and row[1].startswith(name)]
-        up = any(state.startswith(("UP", "no check")) for state in states)
-        if up:
+        if names is not None and name in names:
             seen.set()
-        elif seen.is_set():
+        elif names is not None and seen.is_set():
             return at
         await asyncio.sleep(0.002)
 

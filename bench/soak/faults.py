@@ -36,7 +36,12 @@ _STUCK = "what is in flight waits until the instance is killed; then it is as wi
 KINDS = (
     FaultKind(name="kill", what="SIGKILL of the main process", cost=_CUT),
     FaultKind(name="exit", what="the application ends at once, whatever is in flight", cost=_CUT),
-    FaultKind(name="stop", what="a person stops it (`docker stop`; SIGTERM to the process)"),
+    FaultKind(
+        name="stop",
+        what="a person stops it (`docker stop`; SIGTERM to the process)",
+        cost="a process tells nobody that it was asked to end: a POST may be sent on a kept connection in "
+        "the moment in which the application closes it, and nobody may send it again",
+    ),
     FaultKind(name="freeze", what="SIGSTOP of the main process, nobody continues it", cost=_STUCK),
     FaultKind(name="hang", what="the application answers nothing any more", cost=_STUCK),
     FaultKind(name="hang-ping", what="the application does not answer `/ping`, everything else it does"),

@@ -77,11 +77,12 @@ class Line:
 
 
 def culprit(happenings: Sequence[Happening], lost: Lost) -> Happening | None:
-    """Return the first fault that was going on while the request was in flight."""
-    for one in happenings:
-        until = float("inf") if one.healed is None else one.healed + LATE
-        if one.began <= lost.ended and lost.began <= until:
-            return one
+    """Return the first fault that was going on while the request was in flight, or had just healed."""
+    for late in (0.0, LATE):
+        for one in happenings:
+            until = float("inf") if one.healed is None else one.healed + late
+            if one.began <= lost.ended and lost.began <= until:
+                return one
     return None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from zlib import crc32
 
@@ -81,7 +81,12 @@ class Examiner:
         if check.kind is CheckKind.NONE or not _can_be_asked(instance, check):
             return
         known = self._watches.get((instance.name, purpose))
-        if known is not None and _identity(known.instance) == _identity(instance) and known.check == check:
+        if (
+            known is not None
+            and _identity(known.instance) == _identity(instance)
+            and _same(known.check, check)
+        ):
+            known.check = check
             if every < known.every:
                 known.hurry.set()
             known.every = every
@@ -155,6 +160,11 @@ def _jitter(name: str, at: float) -> float:
     """Return a factor around 1, the same for the same instance and time: what is replayed stays the same."""
     share = crc32(f"{name}@{at}".encode()) / 0xFFFFFFFF
     return 1 + JITTER * (2 * share - 1)
+
+
+def _same(one: HealthCheck, other: HealthCheck) -> bool:
+    """Whether both ask the same, so that what was seen counts on, however long a start may take."""
+    return replace(one, start_period=other.start_period) == other
 
 
 def _can_be_asked(instance: Instance, check: HealthCheck) -> bool:

@@ -49,6 +49,7 @@ def test_a_runtime_meets_what_it_knows_and_only_what_is_asked_for() -> None:
         (lost(12.1, 12.2), KILL),  # an answer may be on its way for a moment
         (lost(11.0, 15.0), KILL),  # stuck since then, given up during the next
         (lost(12.5, 14.2), PAUSE),
+        (lost(12.1, 14.2), PAUSE),  # rather the one that went on than the one that had healed
         (lost(12.5, 13.5), None),
         (lost(1.0, 2.0), None),
         (lost(25.0, 26.0), None),

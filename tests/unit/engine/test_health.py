@@ -143,6 +143,20 @@ def test_what_hangs_is_restarted_one_after_the_other() -> None:
     play(story, managed(replicas=3, agent=ASKED))
 
 
+def test_what_the_agent_saw_counts_on_when_the_balancer_complains_too() -> None:
+    async def story(world: World, engine: Engine) -> None:
+        instance = world.runtime.instances[FIRST]
+        world.hung.add(instance.incarnation)
+        await until(lambda: engine.guardian.alive(instance).failures == 1)
+        before = engine.guardian.alive(instance)
+        world.complain(FIRST)
+        await asyncio.sleep(1)  # the next look lies ahead
+        assert engine.guardian.alive(instance) == before
+        await until(lambda: incarnation(world, FIRST) != instance.incarnation)
+
+    play(story, managed(replicas=2, agent=ASKED))
+
+
 def test_what_a_person_paused_is_not_restarted() -> None:
     async def story(world: World, engine: Engine) -> None:
         before = incarnation(world, FIRST)
