@@ -164,7 +164,12 @@ _READING = f"""## How to read it
   over, as bluegreen and HAProxy see it. Median / worst. Where the injector itself ends the fault ("for 4 s"),
   from then on.
 - A request on an instance that hangs waits: until the agent knows, for {AGENT.drain:g} s more in which it
-  might end, and {GRACE:g} s after TERM. Then the instance is killed, and a GET is sent elsewhere. Those
-  seconds are the longest waits above. Without an agent, the balancer's `server_timeout` (50 s) would end the
-  wait with a 504.
+  might end, and {GRACE:g} s after TERM. Then the instance is killed, and a GET is sent elsewhere. That is
+  where most of the longest waits come from. Without an agent, the balancer's `server_timeout` (50 s) would
+  end the wait with a 504.
+- On Docker the address of a container that died is gone. Until the balancer knows (`orphan`: nobody is there
+  to tell it), a new connection to it waits, at most `connect_timeout` (5 s), before the request is sent
+  elsewhere.
+- An instance that dies again and again comes back later and later (the runtime's back-off, 30 s at most):
+  with `--only kill` it takes longer to heal than here.
 """
