@@ -152,16 +152,20 @@ def test_a_post_in_flight_at_a_killed_instance_is_never_sent_twice(play: Play) -
         async with asyncio.TaskGroup() as tasks:
             asked = [
                 tasks.create_task(
-                    stage.request(routing.routes[WEB].port, path="/slow", method="POST", body=f"order-{n}")
+                    stage.request(routing.routes[WEB].port, path="/hold", method="POST", body=f"order-{n}")
                 )
                 for n in range(20)
             ]
-            await until(_saw(doomed.seen.total, 5), "some are in flight at the doomed instance")
+            await until(
+                _saw(lambda: sum(b.seen.total() for b in stage.backends.values()), 20), "all in flight"
+            )
             await doomed.die()
+            for backend in stage.backends.values():
+                backend.release.set()
         arrivals = sum((backend.seen for backend in stage.backends.values()), start=doomed.seen.__class__())
         assert {name: count for name, count in arrivals.items() if count != 1} == {}
         lost = [task.result()[0] for task in asked if task.result()[0] != 200]
-        assert len(lost) == doomed.seen.total()  # they failed, visibly, and nothing was done twice
+        assert len(lost) == doomed.seen.total() == 10  # they failed, visibly, and nothing was done twice
 
     play(scenario)
 

@@ -104,17 +104,16 @@ def test_06_who_is_sick_gets_no_requests(tmp_path: Path) -> None:
             words = (visitor := Visitor(house, "06-health")).shown()
             check, up, touch, ps, rm, deploy, down = (w.replace("/tmp", str(tmp_path)) for w in words)
 
-            async def standing(wanted: str) -> bool:
+            async def standing(wanted: str, why: str = "") -> bool:
                 listed = await visitor.succeed(f"{ps} --json")
                 first = next(i for i in json.loads(listed.out) if i["name"] == "health-web-r1-1")
                 assert first["restarts"] == 0, first
-                return bool(first["rotation"] == wanted)
+                return bool(first["rotation"] == wanted and why in first["why"])
 
             await visitor.succeed(check)
             await visitor.succeed(up, SICK_FOLDER=str(tmp_path))
             await visitor.succeed(touch)
-            await until(lambda: standing("out"), timeout=20.0)
-            assert "status 500" in (await visitor.succeed(f"{ps} --json")).out
+            await until(lambda: standing("out", "status 500"), timeout=20.0)
             assert [await house.version() for _ in range(4)] == ["0.0.1"] * 4
             await visitor.succeed(rm)
             await until(lambda: standing("in"), timeout=20.0)
