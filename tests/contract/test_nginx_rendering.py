@@ -131,7 +131,7 @@ async def nginx(
         Listener(port=ports[number], address="127.0.0.1", **settings[number]) for number in sorted(used)
     ]
     everybody = {application for members in pools.values() for application in members}
-    async with standing(*everybody) as servers, httpx.AsyncClient(trust_env=False) as client:
+    async with standing(*everybody) as servers, httpx.AsyncClient(verify=False, trust_env=False) as client:
         by_name = {server.name: server for server in servers}
         wanted = routing(
             listeners,

@@ -214,7 +214,7 @@ def test_networks_of_one_name_do_no_lasting_harm(
         return [name for name in listed if name == network]
 
     async def scenario(runtime: DockerRuntime) -> None:
-        transport = httpx.AsyncHTTPTransport(uds=str(docker_engine.socket_path))
+        transport = httpx.AsyncHTTPTransport(uds=str(docker_engine.socket_path), verify=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://docker") as client:
             for _ in range(rivals):
                 (await client.post("/networks/create", json=body)).raise_for_status()

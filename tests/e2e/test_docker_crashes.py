@@ -16,7 +16,7 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.docker
 
 QUICK = RolloutPolicy(start_deadline=30.0, bake=0.0, drain=10.0)
-MOMENTS = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
+MOMENTS = (0.0, 0.1, 0.3, 0.6, 1.0)
 """Seconds after the command: from the image over create, start, proof and switch to the old one's end."""
 
 

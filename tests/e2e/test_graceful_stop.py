@@ -73,7 +73,10 @@ def test_a_request_in_flight_ends_although_its_color_is_gone(build: Build) -> No
         async with build() as house:
             brief = RolloutPolicy(start_deadline=20.0, bake=0.1, drain=20.0)
             await house.up(managed(house.port, rollout=brief))
-            async with httpx.AsyncClient() as client, house.users(slow_path="/slow?seconds=0.5") as load:
+            async with (
+                httpx.AsyncClient(verify=False) as client,
+                house.users(slow_path="/slow?seconds=0.5") as load,
+            ):
                 asked = asyncio.create_task(client.get(f"{house.url}/slow?seconds=3", timeout=20.0))
                 await until(lambda: in_flight(house), timeout=5.0)
                 rollout = await house.deploy("web", "0.0.2")
@@ -114,7 +117,7 @@ class Listener:
     async def read(self) -> None:
         try:
             async with (
-                httpx.AsyncClient(timeout=20.0) as client,
+                httpx.AsyncClient(verify=False, timeout=20.0) as client,
                 client.stream("GET", f"{self._url}/events?every=0.1") as answer,
             ):
                 self.version = answer.headers["x-version"]

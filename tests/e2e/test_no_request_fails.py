@@ -80,30 +80,32 @@ def test_rollback_after_the_old_color_was_retired(build: Build) -> None:
     asyncio.run(main())
 
 
-@pytest.mark.timeout(400)
-def test_a_hundred_deploys_in_a_row_with_the_old_color_killed_at_once() -> None:
+@pytest.mark.timeout(200)
+def test_thirty_deploys_in_a_row_with_the_old_color_killed_at_once() -> None:
+    """`make bench` does a hundred of each, and counts."""
+
     async def main() -> None:
         async with House.standing() as house:
             await house.up(managed(house.port))
-            async with house.users(duration=300.0, slow_path="/slow?seconds=0.3") as load:
-                for turn in range(100):
+            async with house.users(duration=190.0, slow_path="/slow?seconds=0.3") as load:
+                for turn in range(30):
                     before = house.pids()
                     rollout = await house.deploy("web", f"0.0.{turn + 2}")
                     assert rollout["outcome"]["exit_code"] == 0, rollout
                     os.kill(before[f"shop-web-r{turn + 1}-1"], signal.SIGKILL)
-                assert await house.version() == "0.0.101"
+                assert await house.version() == "0.0.31"
                 unharmed(await load.stop())
 
     asyncio.run(main())
 
 
-@pytest.mark.timeout(300)
-def test_a_hundred_switches_in_a_row() -> None:
+@pytest.mark.timeout(200)
+def test_fifty_switches_in_a_row() -> None:
     async def main() -> None:
         async with House.standing() as house:
             await house.up(two_colors(house.port))
-            async with house.users(duration=200.0, slow_path="/slow?seconds=0.3") as load:
-                for turn in range(100):
+            async with house.users(duration=190.0, slow_path="/slow?seconds=0.3") as load:
+                for turn in range(50):
                     target = ("webx-blue", "webx-green")[turn % 2]
                     await load.mark(f"switch {turn}")
                     rollout = await house.switch("lbx", target)

@@ -138,7 +138,7 @@ class ProberContract:
         async def scenario(stage: Stage) -> None:
             for address in (await stage.serving(200), await stage.serving(200, body="x" * 500)):
                 for check in (CHECK, TCP):
-                    result = await stage.prober.probe(*address, replace(check, tls=True))
+                    result = await stage.prober.probe(*address, replace(check, tls=True, timeout=1.0))
                     assert result.outcome is Outcome.FAIL
                     assert "TLS handshake" in result.error
 

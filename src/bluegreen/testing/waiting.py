@@ -16,18 +16,18 @@ async def until(condition: Callable[[], Awaitable[T | None]], timeout: float = .
 @overload
 async def until(condition: Callable[[], T | None], timeout: float = ...) -> T: ...
 async def until(condition: Callable[[], Any], timeout: float = 10.0) -> Any:
-    """Return the first true value of ``condition`` (sync or async), asked every 10 ms.
+    """Return the first true value of ``condition``, asked every 10 ms, or every 30 ms if it is async.
 
     Raises ``AssertionError`` with the condition's source and last value after ``timeout`` seconds.
     """
     deadline = time.monotonic() + timeout
     while True:
-        value = condition()
+        value, pause = condition(), 0.01
         if inspect.isawaitable(value):
-            value = await value
+            value, pause = await value, 0.03  # it asks somebody, who has other work
         if value:
             return value
         if time.monotonic() > deadline:
             source = inspect.getsource(condition).strip()
             raise AssertionError(f"not within {timeout:g} s: {source} → {value!r}")
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(pause)

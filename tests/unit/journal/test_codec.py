@@ -19,7 +19,7 @@ from bluegreen.domain.events import Event
 from bluegreen.domain.release import Release, ServiceRecord
 from bluegreen.domain.rollout import Rollout
 from bluegreen.domain.spec import ContainerOptions, ServiceSpec, config_hash
-from bluegreen.drivers.journal.codec import UndecodableError, decode, encode
+from bluegreen.ports.codec import UndecodableError, decode, encode
 from bluegreen.ports.journal import StackRecord
 
 STORED: tuple[type[Any], ...] = (StackRecord, ServiceRecord, Release, Rollout, Event)
