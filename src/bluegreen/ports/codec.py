@@ -1,4 +1,4 @@
-"""Domain values as JSON documents, and back. Used by every journal that stores text.
+"""Domain values as JSON documents, and back: what journals store and registries are told.
 
 Rules: the document follows the dataclass, so a field that is added with a default needs no
 migration: an older document gets the default, and a field that this version does not know is
@@ -62,4 +62,4 @@ def _plain(value: object) -> dict[Any, Any]:
         return {part.name: getattr(value, part.name) for part in fields(value)}
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"a journal cannot hold a {type(value).__name__}")
+    raise TypeError(f"JSON cannot hold a {type(value).__name__}")

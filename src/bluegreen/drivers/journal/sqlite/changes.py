@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from bluegreen.domain.errors import Temporary
-from bluegreen.drivers.journal.codec import encode
 from bluegreen.drivers.journal.sqlite.tables import releases, rollouts, services, stacks
+from bluegreen.ports.codec import encode
 from bluegreen.ports.journal import AddRelease, DropStack, SaveRollout, SaveService, SaveStack
 
 

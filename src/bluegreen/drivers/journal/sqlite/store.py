@@ -13,10 +13,10 @@ from bluegreen.domain.errors import Temporary
 from bluegreen.domain.events import Event
 from bluegreen.domain.release import Release, ServiceRecord
 from bluegreen.domain.rollout import Rollout
-from bluegreen.drivers.journal.codec import decode, encode
 from bluegreen.drivers.journal.sqlite import changes, database, faults
 from bluegreen.drivers.journal.sqlite.options import Options
 from bluegreen.drivers.journal.sqlite.tables import events, leases, releases, rollouts, services, stacks
+from bluegreen.ports.codec import decode, encode
 from bluegreen.ports.journal import Change, Lease, Memory, Query, StackRecord
 
 T = TypeVar("T")

@@ -1,0 +1,264 @@
+"""Keeps a registry in step with the routing: announces instances, publishes structure and weights.
+
+Level-triggered: :meth:`Announcer.want` says what is to be told, and the announcer tells it as soon as the
+registry takes it, the latest only. A registry that is down holds up nobody. Documents are changed by
+compare-and-set: what another controller wrote meanwhile is not overwritten by what was decided before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+import structlog
+
+from bluegreen.domain.announcement import Announcement, Listing
+from bluegreen.domain.errors import BluegreenError, Temporary
+from bluegreen.domain.naming import PoolId, RouteId, stack_of
+from bluegreen.domain.publication import (
+    BOXES,
+    REVISION,
+    STRUCTURE,
+    Revision,
+    Share,
+    Structure,
+    Weights,
+    announcements_of,
+    structure_of,
+)
+from bluegreen.domain.routing import Pool, Routing
+from bluegreen.engine.pictures import picture, share_key
+from bluegreen.ports.clock import Clock
+from bluegreen.ports.codec import encode
+from bluegreen.ports.registry import Registry
+
+DEADLINE = 10.0
+CONFLICT = "conflict"
+RETRY = (0.25, 0.5, 1.0, 2.0, 5.0)
+"""Seconds until the next attempt while the registry does not take what it is told."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Told:
+    """What a stack's readers were told last. ``versions`` are those of its documents, by key."""
+
+    revision: int
+    versions: dict[str, int]
+    structure: Routing | None = None
+    shares: dict[RouteId, Weights] = field(default_factory=dict)
+    announced: tuple[Announcement, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Whether a registry knows what it is to know: why not (``code`` of an error), since when (UNIX s)."""
+
+    code: str = ""
+    trouble: str = ""
+    since: float | None = None
+
+
+class Announcer:
+    def __init__(self, registry: Registry, clock: Clock, owner: str, release: Callable[[str], int]) -> None:
+        self.registry = registry
+        self.standing = Standing()
+        self._clock = clock
+        self._owner = owner
+        self._release = release
+        self._wanted: Routing | None = None
+        self._stacks: set[str] = set()
+        self._told: dict[str, _Told] = {}
+        self._pools: dict[PoolId, tuple[Pool, tuple[Announcement, ...]]] = {}
+        self._conceded: dict[RouteId, Weights] = {}
+        """Weights of ours that somebody else overtook: they are not told again, only what is wanted next."""
+        self._wake = asyncio.Event()
+        self._stacks_changed = asyncio.Event()
+        self._lock = asyncio.Lock()
+
+    def want(self, routing: Routing) -> None:
+        """Tell ``routing`` as soon as the registry takes it."""
+        self._wanted = routing
+        self._wake.set()
+
+    async def publish(self, routing: Routing) -> dict[str, int]:
+        """Tell ``routing`` now; return the revision of each stack that says so.
+
+        Raises ``Temporary``: ``registry_down``, or ``conflict`` when another controller wrote since. It is
+        told later all the same, except after a conflict.
+        """
+        self.want(routing)
+        try:
+            async with asyncio.timeout(DEADLINE):
+                return await self._publish(routing)
+        except TimeoutError as error:
+            raise _silent(self.registry.name) from error
+
+    async def run(self) -> None:
+        """Tell what is wanted until cancelled; notice what a registry forgot."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.registry.supervise())
+            group.create_task(self._verify_all(group))
+            await self._keep_telling()
+
+    async def _keep_telling(self) -> None:
+        failures = 0
+        while True:
+            pause = RETRY[min(failures, len(RETRY)) - 1] if failures else None
+            await self._clock.wait(self._wake, pause)
+            self._wake.clear()
+            if self._wanted is None:
+                continue
+            try:
+                async with asyncio.timeout(DEADLINE):
+                    await self._publish(self._wanted)
+                failures = 0
+            except (BluegreenError, TimeoutError) as error:
+                failures = 0 if _code(error) == CONFLICT else failures + 1
+
+    async def _publish(self, routing: Routing) -> dict[str, int]:
+        async with self._lock:
+            stacks = {stack_of(pool) for pool in routing.pools}
+            try:
+                for stack in sorted(stacks | self._stacks):
+                    await self._publish_stack(stack, routing)
+            except (BluegreenError, TimeoutError) as error:
+                self._complain(error)
+                raise
+            self.standing = Standing()
+            for gone in self._stacks - stacks:
+                self._told.pop(gone, None)
+            if stacks != self._stacks:
+                self._stacks = stacks
+                self._stacks_changed.set()
+            return {stack: told.revision for stack, told in self._told.items()}
+
+    async def _publish_stack(self, stack: str, routing: Routing) -> None:
+        told = self._told.get(stack)
+        if told is None:
+            told = await self._look(stack)
+        structure = structure_of(routing, stack)
+        shares = {key: routing.routes[key].weights for key in structure.routes}
+        announced = self._announcements(stack, routing.pools.values())
+        try:
+            await self._tell(stack, told, structure, shares, announced)
+        except BluegreenError as error:
+            self._told.pop(stack, None)  # what is there is read again before the next attempt
+            if error.code == CONFLICT:
+                self._conceded |= shares
+            raise
+        self._told[stack] = told
+
+    async def _tell(
+        self,
+        stack: str,
+        told: _Told,
+        structure: Routing,
+        shares: dict[RouteId, Weights],
+        announced: tuple[Announcement, ...],
+    ) -> None:
+        """Tell what differs, in the order in which it is to be believed: who, what, how much."""
+        before = told.revision
+        changed = announced != told.announced
+        if changed:
+            await self.registry.announce(stack, announced)
+        if structure != told.structure:
+            document = Structure(revision=told.revision + 1, routing=structure, owner=self._owner)
+            await self._write(stack, told, STRUCTURE, document)
+        for route, weights in shares.items():
+            if weights != told.shares.get(route) and weights != self._conceded.get(route):
+                self._conceded.pop(route, None)
+                share = Share(revision=told.revision + 1, weights=dict(weights), owner=self._owner)
+                await self._write(stack, told, share_key(route, stack), share)
+        if changed and told.revision == before:
+            await self._write(stack, told, REVISION, Revision(revision=told.revision + 1, owner=self._owner))
+        told.structure, told.announced = structure, announced
+        told.shares = shares
+
+    async def _write(self, stack: str, told: _Told, key: str, document: Structure | Share | Revision) -> None:
+        expected = told.versions.get(key, 0)
+        told.versions[key] = await self.registry.write(stack, key, encode(document), expected)
+        told.revision = document.revision
+
+    async def _look(self, stack: str) -> _Told:
+        """Return what a stack's readers are told now, by whomever."""
+        listing = await self.registry.list(stack)
+        shown, _ = picture(listing)
+        now = int(self._clock.now() * 1000)
+        return _Told(
+            revision=max(shown.revision, now),  # after a registry lost all, still newer than what was seen
+            versions={
+                key: document.version
+                for key, document in listing.documents.items()
+                if not key.startswith(BOXES)
+            },
+            structure=None if shown.structure is None else shown.structure.routing,
+            shares={route: share.weights for route, share in shown.shares.items()},
+        )
+
+    def _announcements(self, stack: str, pools: Iterable[Pool]) -> tuple[Announcement, ...]:
+        """Return what is announced of a stack; of a pool that did not change the very same objects."""
+        found: list[Announcement] = []
+        for pool in pools:
+            if stack_of(pool.id) != stack:
+                continue
+            known = self._pools.get(pool.id)
+            if known is None or known[0] is not pool:
+                known = self._pools[pool.id] = (pool, announcements_of(pool, self._release))
+            found += known[1]
+        return tuple(found)
+
+    async def _verify_all(self, group: asyncio.TaskGroup) -> None:
+        """Watch each published stack for documents that a registry lost."""
+        watched: dict[str, asyncio.Task[None]] = {}
+        while True:
+            for stack in self._stacks - watched.keys():
+                watched[stack] = group.create_task(self._verify(stack))
+            for stack in watched.keys() - self._stacks:
+                watched.pop(stack).cancel()
+            await self._stacks_changed.wait()
+            self._stacks_changed.clear()
+
+    async def _verify(self, stack: str) -> None:
+        async with aclosing(self.registry.changes(stack)) as changes:  # type: ignore[type-var]
+            async for _ in changes:
+                try:
+                    async with asyncio.timeout(DEADLINE):
+                        listing = await self.registry.list(stack)
+                except (BluegreenError, TimeoutError) as error:
+                    self._complain(error)
+                    continue
+                await self._compare(stack, listing)
+
+    async def _compare(self, stack: str, listing: Listing) -> None:
+        async with self._lock:
+            told = self._told.get(stack)
+            lost = told is not None and any(key not in listing.documents for key in told.versions)
+            if lost:
+                self._told.pop(stack)
+            if lost or self.standing.code not in ("", CONFLICT):
+                log.info("registry.told_again", stack=stack, lost=lost)
+                self._wake.set()
+
+    def _complain(self, error: Exception) -> None:
+        trouble = str(error) or f"{self.registry.name} did not answer in time"
+        since = self.standing.since
+        if since is None:
+            log.warning("registry.behind", registry=self.registry.name, trouble=trouble)
+            since = self._clock.now()
+        self.standing = Standing(code=_code(error), trouble=trouble, since=since)
+
+
+def _code(error: Exception) -> str:
+    return error.code if isinstance(error, BluegreenError) else "registry_down"
+
+
+def _silent(name: str) -> Temporary:
+    return Temporary(
+        f"{name} did not take a change within {DEADLINE:g} s",
+        code="registry_down",
+        hint="Traffic stays as it is. `bluegreen doctor` shows whether it can be reached.",
+    )
