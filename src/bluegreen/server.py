@@ -13,28 +13,29 @@ import fcntl
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import structlog
 import uvicorn
-from pydantic import ValidationError
 
 import bluegreen
 from bluegreen.api.app import create_app
 from bluegreen.api.context import About, Context
-from bluegreen.domain.errors import BluegreenError, Permanent, UserError
+from bluegreen.domain.errors import BluegreenError, UserError
 from bluegreen.drivers.balancers.haproxy.export import export as haproxy
 from bluegreen.drivers.balancers.nginx.export import export as nginx
 from bluegreen.drivers.clock import SystemClock
 from bluegreen.drivers.probers.http import HttpProber
+from bluegreen.engine.announcer import Announcer
+from bluegreen.engine.boxes import Boxes
 from bluegreen.engine.drivers import Drivers
 from bluegreen.engine.engine import Engine
 from bluegreen.engine.views import Viewer
+from bluegreen.opening import opened, opened_registry
+from bluegreen.ports.balancer import Balancer
 from bluegreen.ports.runtime import Runtime
 from bluegreen.settings import Settings
 
@@ -49,8 +50,9 @@ async def serve(settings: Settings) -> None:
     """Run the controller until SIGTERM or SIGINT. Raises what prevents it from starting."""
     _configure_logging(settings.log_level)
     with _state(settings.home), _listening(settings) as sockets:
-        async with _drivers(settings) as drivers:
-            engine = Engine(drivers, owner=f"{socket.gethostname()}:{settings.home}")
+        owner = f"{socket.gethostname()}:{settings.home}"
+        async with _drivers(settings, owner) as drivers:
+            engine = Engine(drivers, owner=owner)
             await _run(settings, engine, sockets)
 
 
@@ -195,13 +197,11 @@ def _loopback(address: str) -> socket.socket:
 
 
 @asynccontextmanager
-async def _drivers(settings: Settings) -> AsyncIterator[Drivers]:
+async def _drivers(settings: Settings, owner: str) -> AsyncIterator[Drivers]:
     async with AsyncExitStack() as stack:
         runtime = await stack.enter_async_context(_runtime(settings))
-        balancer = await stack.enter_async_context(
-            _open("balancers", settings.balancer, _balancer_options(settings))
-        )
-        journal = await stack.enter_async_context(_open("journals", "sqlite", {"path": settings.journal}))
+        balancer = await stack.enter_async_context(_balancer(settings, owner))
+        journal = await stack.enter_async_context(opened("journals", "sqlite", {"path": settings.journal}))
         yield Drivers(
             runtime=runtime,
             console=runtime,
@@ -210,6 +210,28 @@ async def _drivers(settings: Settings) -> AsyncIterator[Drivers]:
             prober=HttpProber(),
             clock=SystemClock(),
         )
+
+
+@asynccontextmanager
+async def _balancer(settings: Settings, owner: str) -> AsyncIterator[Balancer]:
+    """Open the balancer of this box, those of other boxes that follow by a registry, or both as one."""
+    async with AsyncExitStack() as stack:
+        inner = None
+        if settings.balancer != "boxes":
+            options = _balancer_options(settings)
+            inner = await stack.enter_async_context(opened("balancers", settings.balancer, options))
+        if settings.registry is None:
+            if inner is None:
+                raise UserError(
+                    "balancers on other boxes need a registry to follow",
+                    code="bad_setting",
+                    hint="Give --registry, for example consul://127.0.0.1:8500.",
+                )
+            yield inner
+            return
+        registry = await stack.enter_async_context(opened_registry(settings.registry))
+        clock = SystemClock()
+        yield Boxes(Announcer(registry, clock, owner), clock, inner)
 
 
 def _balancer_options(settings: Settings) -> dict[str, object]:
@@ -235,15 +257,15 @@ async def _runtime(settings: Settings) -> AsyncIterator[Any]:
     process: dict[str, object] = {"state_dir": settings.home / "process"}
     docker: dict[str, object] = {"url": settings.docker_url}
     if settings.runtime == "auto":
-        async with _open("runtimes", "docker", docker) as runtime:
+        async with opened("runtimes", "docker", docker) as runtime:
             if await _answers(runtime):
                 yield runtime
                 return
-        async with _open("runtimes", "process", process) as runtime:
+        async with opened("runtimes", "process", process) as runtime:
             yield runtime
         return
     options = docker if settings.runtime == "docker" else process
-    async with _open("runtimes", settings.runtime, options) as runtime:
+    async with opened("runtimes", settings.runtime, options) as runtime:
         if settings.runtime == "docker":
             await runtime.list()  # say now, not at the first deploy, that Docker cannot be used
         yield runtime
@@ -257,34 +279,6 @@ async def _answers(runtime: Runtime) -> bool:
         log.info("runtime.no_docker", error=str(error), using="process")
         return False
     return True
-
-
-def _open(group: str, name: str, options: Mapping[str, object]) -> Any:
-    """Return the context manager of the driver ``name``, found by entry point.
-
-    A driver is a package with a pydantic class ``Options`` and the opening function that its entry
-    point names. Raises ``UserError`` (``bad_setting``) with the full path of every bad option.
-    """
-    for entry in entry_points(group=f"bluegreen.{group}", name=name):
-        chosen = {key: value for key, value in options.items() if value is not None}
-        try:
-            return entry.load()(import_module(entry.module).Options(**chosen))
-        except ValidationError as error:
-            raise UserError(
-                f"the options of the driver {name} are not valid",
-                code="bad_setting",
-                evidence=tuple((f"{name}.{_path(e['loc'])}", str(e["msg"])) for e in error.errors()),
-                hint="The settings are described in docs/reference/settings.md.",
-            ) from error
-    raise Permanent(
-        f"the driver {name} ({group}) is not installed",
-        code="driver_missing",
-        hint="Reinstall bluegreen, or install the package that brings the driver.",
-    )
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    return ".".join(map(str, location))
 
 
 def _configure_logging(level: str) -> None:

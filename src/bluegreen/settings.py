@@ -29,7 +29,16 @@ class Settings(BaseModel):
     docker_url: str | None = Field(
         None, description="address of the Docker Engine; default: DOCKER_HOST, else the local socket"
     )
-    balancer: Literal["haproxy", "nginx"] = Field("haproxy", description="what carries the routes")
+    balancer: str = Field(
+        "haproxy",
+        description="what carries the routes: haproxy, nginx, another driver that is installed, or boxes: "
+        "only balancers on other boxes, that follow by the registry",
+    )
+    registry: str | None = Field(
+        None,
+        description="registry in which instances are announced and routes published, as consul://HOST:PORT "
+        "or zookeeper://HOST:PORT,HOST:PORT; its token is read from BLUEGREEN_REGISTRY_TOKEN",
+    )
     haproxy_binary: str | None = Field(
         None, description="path of an HAProxy ≥ 2.6; default: the one that comes with the package"
     )

@@ -16,6 +16,11 @@ ROOT = {
     "down": Entry("down:down", "Remove a stack: its listeners, then its instances.", _START),
     "plan": Entry("up:plan", "Show what `up` would change, and change nothing.", _START),
     "serve": Entry("serve:serve", "Run the controller in the foreground.", _START),
+    "balancer": Entry(
+        "balancer:balancer",
+        "Carry on this box what a controller elsewhere publishes.",
+        _START,
+    ),
     "deploy": Entry("release:deploy", "Roll out a new release of a service.", _RELEASE),
     "switch": Entry("release:switch", "Move the traffic of a route to a target that runs.", _RELEASE),
     "rollback": Entry("release:rollback", "Go back to the release or color before.", _RELEASE),
@@ -26,6 +31,9 @@ ROOT = {
     "events": Entry("streams:events", "Print what happened, oldest first.", _SEE),
     "history": Entry("history:history", "List rollouts, newest first.", _SEE),
     "inspect": Entry("history:inspect", "Print all that is known of one thing, as JSON.", _SEE),
+    "discover": Entry(
+        "discover:discover", "Print the live addresses of a service, as a registry has them.", _SEE
+    ),
     "scale": Entry("steer:scale", "Have N instances of a service.", _STEER),
     "drain": Entry("steer:drain", "Give an instance no new requests.", _STEER),
     "force": Entry("steer:force_", "Put an instance in or out of rotation, whatever its checks say.", _STEER),

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from bluegreen.domain.announcement import Announcement
 from bluegreen.domain.naming import PoolId, RouteId
-from bluegreen.domain.publication import Picture, Share, Structure, pool_of
+from bluegreen.domain.publication import Picture, Share, Structure, live_pools, pool_of
 
 GRACE = 30.0
 """Seconds for which an instance with traffic stays that is gone without having been marked as draining."""
@@ -52,7 +52,7 @@ def believe(last: Belief, said: Picture, now: float) -> Belief:
         return Belief(picture=picture, doubts=tuple(doubts))
     present = _serving(said.members) | _serving(last.picture.members)
     shares = _shares(structure, last.picture.shares, said.shares, present, doubts)
-    members, missed = _members(last, said, _live(shares), now, doubts)
+    members, missed = _members(last, said, live_pools(shares.values()), now, doubts)
     picture = Picture(
         structure=structure,
         shares=shares,
@@ -89,8 +89,8 @@ def _shares(
             share = _newer(known, share, f"the weights of {route}", doubts)
         elif known is not None:
             doubts.append(f"the registry has no weights of {route}")
-        absent = _live({route: share} if share else {}) - present
-        if absent and known is not None and not _live({route: known}) - present:
+        absent = live_pools([share] if share else []) - present
+        if absent and known is not None and not live_pools([known]) - present:
             doubts.append(f"{route} is to go to {', '.join(sorted(absent))}, of which nobody is announced")
             share = None
         chosen = share or known
@@ -108,10 +108,6 @@ def _newer(known: R | None, said: R, what: str, doubts: list[str]) -> R:
         return said
     doubts.append(f"{what} came older than it was seen before")
     return known
-
-
-def _live(shares: Mapping[RouteId, Share]) -> set[PoolId]:
-    return {pool for share in shares.values() for pool, weight in share.weights.items() if weight > 0}
 
 
 def _members(

@@ -59,6 +59,12 @@ def instance_name(stack: str, service: str, release: int, index: int) -> str:
     return f"{stack}-{service}-r{release}-{index}"
 
 
+def release_of(instance: str) -> int:
+    """Return the number of the release that an instance's name tells of; 0 when it tells of none."""
+    number = instance.rpartition("-")[0].rpartition("-r")[2]
+    return int(number) if number.isdecimal() else 0
+
+
 def color_of(pool: PoolId) -> Color:
     """Return the color of a pool. Raises ``ValueError`` when ``pool`` is not a pool's id."""
     return Color(pool.rsplit(".", 1)[1])

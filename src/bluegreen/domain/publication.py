@@ -12,11 +12,11 @@ passwords, and raw lines in a balancer's own language, by which a registry's wri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from bluegreen.domain.announcement import Announcement
-from bluegreen.domain.naming import PoolId, RouteId, color_of, pool_id, service_of, stack_of
+from bluegreen.domain.naming import PoolId, RouteId, color_of, pool_id, release_of, service_of, stack_of
 from bluegreen.domain.routing import (
     Admin,
     Globals,
@@ -128,8 +128,8 @@ def withheld(routing: Routing, stack: str) -> tuple[str, ...]:
     return tuple(told)
 
 
-def announcements_of(pool: Pool, release: Callable[[str], int]) -> tuple[Announcement, ...]:
-    """Return the pool's servers as announcements. ``release`` gives the number of an instance's release."""
+def announcements_of(pool: Pool) -> tuple[Announcement, ...]:
+    """Return the pool's servers as announcements."""
     return tuple(
         Announcement(
             instance=server.name,
@@ -138,7 +138,7 @@ def announcements_of(pool: Pool, release: Callable[[str], int]) -> tuple[Announc
             color=color_of(pool.id),
             host=server.host,
             port=server.port,
-            release=release(server.name),
+            release=release_of(server.name),
             weight=server.weight,
             draining=server.admin is not Admin.READY,
             forced_up=server.forced_up,
@@ -146,6 +146,11 @@ def announcements_of(pool: Pool, release: Callable[[str], int]) -> tuple[Announc
         )
         for server in pool.servers
     )
+
+
+def live_pools(shares: Iterable[Share]) -> set[PoolId]:
+    """Return the pools that have a share of some route."""
+    return {pool for share in shares for pool, weight in share.weights.items() if weight > 0}
 
 
 def pool_of(member: Announcement) -> PoolId:

@@ -8,7 +8,7 @@ compare-and-set: what another controller wrote meanwhile is not overwritten by w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -21,6 +21,7 @@ from bluegreen.domain.publication import (
     BOXES,
     REVISION,
     STRUCTURE,
+    BoxReport,
     Revision,
     Share,
     Structure,
@@ -29,7 +30,7 @@ from bluegreen.domain.publication import (
     structure_of,
 )
 from bluegreen.domain.routing import Pool, Routing
-from bluegreen.engine.pictures import picture, share_key
+from bluegreen.engine.pictures import picture, reports, share_key
 from bluegreen.ports.clock import Clock
 from bluegreen.ports.codec import encode
 from bluegreen.ports.registry import Registry
@@ -63,18 +64,20 @@ class Standing:
 
 
 class Announcer:
-    def __init__(self, registry: Registry, clock: Clock, owner: str, release: Callable[[str], int]) -> None:
+    def __init__(self, registry: Registry, clock: Clock, owner: str) -> None:
         self.registry = registry
         self.standing = Standing()
+        self.reports: dict[str, dict[str, BoxReport]] = {}
+        """What the boxes that follow reported last, by published stack and box."""
         self._clock = clock
         self._owner = owner
-        self._release = release
         self._wanted: Routing | None = None
         self._stacks: set[str] = set()
         self._told: dict[str, _Told] = {}
         self._pools: dict[PoolId, tuple[Pool, tuple[Announcement, ...]]] = {}
         self._conceded: dict[RouteId, Weights] = {}
         """Weights of ours that somebody else overtook: they are not told again, only what is wanted next."""
+        self._heard: asyncio.Future[None] | None = None
         self._wake = asyncio.Event()
         self._stacks_changed = asyncio.Event()
         self._lock = asyncio.Lock()
@@ -96,6 +99,17 @@ class Announcer:
                 return await self._publish(routing)
         except TimeoutError as error:
             raise _silent(self.registry.name) from error
+
+    async def next_report(self) -> None:
+        """Wait until something changed in the registry, such as what a box reports."""
+        if self._heard is None:
+            self._heard = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._heard)
+
+    def _tell_listeners(self) -> None:
+        if self._heard is not None:
+            self._heard.set_result(None)
+            self._heard = None
 
     async def run(self) -> None:
         """Tell what is wanted until cancelled; notice what a registry forgot."""
@@ -207,7 +221,7 @@ class Announcer:
                 continue
             known = self._pools.get(pool.id)
             if known is None or known[0] is not pool:
-                known = self._pools[pool.id] = (pool, announcements_of(pool, self._release))
+                known = self._pools[pool.id] = (pool, announcements_of(pool))
             found += known[1]
         return tuple(found)
 
@@ -219,6 +233,7 @@ class Announcer:
                 watched[stack] = group.create_task(self._verify(stack))
             for stack in watched.keys() - self._stacks:
                 watched.pop(stack).cancel()
+                self.reports.pop(stack, None)
             await self._stacks_changed.wait()
             self._stacks_changed.clear()
 
@@ -231,6 +246,8 @@ class Announcer:
                 except (BluegreenError, TimeoutError) as error:
                     self._complain(error)
                     continue
+                self.reports[stack] = reports(listing)
+                self._tell_listeners()
                 await self._compare(stack, listing)
 
     async def _compare(self, stack: str, listing: Listing) -> None:

@@ -266,7 +266,7 @@ class Engine:
         routing = compose(stacks, Routing())
         if not routing.listeners:
             return
-        facts = await self._first_look_at_the_balancer()
+        facts = await self._first_look_at_the_balancer(routing.pools)
         routing = self._with_what_runs(routing) if facts is None else self.switchboard.adopt(routing, facts)
         fallback = self._remembered()
         for route, known in routing.routes.items():
@@ -274,12 +274,12 @@ class Engine:
                 routing = routing.with_weights(route, fallback[route])
         await self.switchboard.resume(routing)
 
-    async def _first_look_at_the_balancer(self) -> BalancerFacts | None:
+    async def _first_look_at_the_balancer(self, pools: Collection[PoolId]) -> BalancerFacts | None:
         """Return what it carries, once it answers; ``None`` when it does not for a long time."""
         patience = self.clock.now() + BALANCER_PATIENCE
         while True:
             try:
-                return await self.switchboard.observe()
+                return await self.switchboard.observe(pools)
             except BluegreenError as error:
                 if self.clock.now() >= patience:
                     log.warning("engine.balancer_silent", error=error.message)

@@ -57,9 +57,11 @@ def decode(kind: type[T], document: str) -> T:
         raise UndecodableError(kind.__name__, str(error)) from error
 
 
-def _plain(value: object) -> dict[Any, Any]:
+def _plain(value: object) -> dict[Any, Any] | list[Any]:
     if is_dataclass(value):
         return {part.name: getattr(value, part.name) for part in fields(value)}
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, frozenset):
+        return sorted(value)
     raise TypeError(f"JSON cannot hold a {type(value).__name__}")

@@ -1,0 +1,296 @@
+"""Discovery → balancer: carries on this box what a controller elsewhere publishes. No controller, no Docker.
+
+One loop: something changed → list → believe or not (:mod:`bluegreen.domain.last_good`) → apply → keep a copy
+on disk → report back. Changes that come faster than :data:`PACE` are taken together; none waits longer. When
+the registry is gone the last good stays, and so does the balancer's checking of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from bluegreen.domain.announcement import Listing
+from bluegreen.domain.errors import BluegreenError
+from bluegreen.domain.last_good import Belief, believe
+from bluegreen.domain.naming import stack_of
+from bluegreen.domain.publication import BOXES, BoxReport, Picture, assembled
+from bluegreen.domain.routing import BalancerFacts, Routing
+from bluegreen.engine.pictures import picture
+from bluegreen.ports.balancer import Balancer
+from bluegreen.ports.clock import Clock
+from bluegreen.ports.codec import UndecodableError, decode, encode
+from bluegreen.ports.keepsake import Keepsake
+from bluegreen.ports.registry import Registry
+
+PACE = 0.05
+"""Seconds between two looks at a registry that changes all the time."""
+
+LOOK_EVERY = 5.0
+"""Seconds until the next look where nothing was told, or the last one failed."""
+
+COUNT_EVERY = 10.0
+"""Seconds between two reports of which only counters differ."""
+
+DEADLINE = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What is on disk: by stack what was acted on last."""
+
+    pictures: Mapping[str, Picture] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """One thing worth telling whoever watches: ``kind`` is stable, ``message`` for people."""
+
+    kind: str
+    stack: str
+    message: str
+    at: float
+
+
+class Follower:
+    """``adjust`` fits a routing to this box: its certificates, its ports."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        balancer: Balancer,
+        keepsake: Keepsake,
+        clock: Clock,
+        *,
+        box: str,
+        stacks: Iterable[str],
+        adjust: Callable[[Routing], Routing] = lambda routing: routing,
+        tell: Callable[[News], None] = lambda news: None,
+    ) -> None:
+        self.reports: dict[str, BoxReport] = {}
+        self._registry = registry
+        self._balancer = balancer
+        self._keepsake = keepsake
+        self._clock = clock
+        self._box = box
+        self._stacks = tuple(stacks)
+        self._adjust = adjust
+        self._tell = tell
+        self._beliefs = {stack: Belief() for stack in self._stacks}
+        self._applied: dict[str, int] = dict.fromkeys(self._stacks, 0)
+        self._silent: dict[str, str] = {}
+        self._refused = ""
+        self._stale: dict[str, float] = {}
+        self._dirty: set[str] = set()
+        self._unreported: set[str] = set(self._stacks)
+        self._kept = ""
+        self._wake = asyncio.Event()
+        self._reporting = asyncio.Event()
+
+    async def run(self) -> None:
+        """Follow until cancelled. Cancelling leaves the balancer running as it is."""
+        await self._begin_with_what_was_good()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._balancer.supervise())
+            group.create_task(self._registry.supervise())
+            group.create_task(self._report())
+            group.create_task(self._watch_balancer())
+            for stack in self._stacks:
+                group.create_task(self._watch(stack))
+            await self._follow()
+
+    async def _begin_with_what_was_good(self) -> None:
+        text = await self._keepsake.load()
+        if text is None:
+            return
+        try:
+            pictures = decode(Kept, text).pictures
+        except UndecodableError as error:
+            self._say("copy.unreadable", "", f"the copy of what was last good cannot be read: {error}")
+            return
+        for stack in self._stacks:
+            self._beliefs[stack] = Belief(picture=pictures.get(stack, Picture()))
+        if any(belief.picture.structure is not None for belief in self._beliefs.values()):
+            self._kept = text
+            await self._apply()
+
+    async def _watch(self, stack: str) -> None:
+        async with aclosing(self._registry.changes(stack)) as changes:  # type: ignore[type-var]
+            async for _ in changes:
+                self._dirty.add(stack)
+                self._wake.set()
+
+    async def _watch_balancer(self) -> None:
+        async with aclosing(self._balancer.events()) as events:  # type: ignore[type-var]
+            async for event in events:
+                self._unreported |= {stack_of(event.pool)} if event.pool else set(self._stacks)
+                self._reporting.set()
+
+    async def _follow(self) -> None:
+        while True:
+            if not await self._clock.wait(self._wake, LOOK_EVERY):
+                self._dirty |= set(self._stacks)
+            self._wake.clear()
+            dirty, self._dirty = self._dirty, set()
+            before = {stack: self._beliefs[stack].picture for stack in dirty}
+            await asyncio.gather(*(self._look(stack) for stack in dirty))
+            behind = any(self._applied[s] < b.picture.revision for s, b in self._beliefs.items())
+            if behind or any(self._beliefs[stack].picture != before[stack] for stack in dirty):
+                await self._apply()
+            self._unreported |= dirty
+            self._reporting.set()
+            await self._clock.wait(asyncio.Event(), PACE)
+
+    async def _look(self, stack: str) -> None:
+        try:
+            async with asyncio.timeout(DEADLINE):
+                listing = await self._registry.list(stack)
+        except (BluegreenError, TimeoutError) as error:
+            words = error.message if isinstance(error, BluegreenError) else "it did not answer in time"
+            self._doubt(stack, f"{self._registry.name}: {words}")
+            return
+        self._take(stack, listing)
+
+    def _take(self, stack: str, listing: Listing) -> None:
+        said, unreadable = picture(listing)
+        belief = believe(self._beliefs[stack], said, self._clock.now())
+        self._beliefs[stack] = belief
+        doubts = (*unreadable, *belief.doubts)
+        self._doubt(stack, "; ".join(doubts[:3]) + (" …" if len(doubts) > 3 else ""))
+
+    def _doubt(self, stack: str, words: str) -> None:
+        """Note why what is acted on may be old; empty words: it is what the registry says."""
+        if words:
+            self._stale.setdefault(stack, self._clock.now())
+            if words != self._silent.get(stack):
+                self._say("registry.doubted", stack, f"{words}: what was last good goes on being served")
+            self._silent[stack] = words
+        elif stack in self._silent:
+            since = self._clock.now() - self._stale.pop(stack)
+            del self._silent[stack]
+            self._say("registry.believed", stack, f"believed again, after {since:.0f} s")
+
+    async def _apply(self) -> None:
+        routing = self._adjust(self._whole())
+        revisions = {stack: belief.picture.revision for stack, belief in self._beliefs.items()}
+        try:
+            await self._balancer.apply(routing)
+        except BluegreenError as error:
+            if error.message != self._refused:
+                self._say("balancer.refused", "", f"{error.message}: it goes on as it was")
+            self._refused = error.message
+            return
+        self._refused = ""
+        for stack, revision in revisions.items():
+            if revision != self._applied[stack]:
+                self._applied[stack] = revision
+                self._say("followed", stack, _summary(self._beliefs[stack].picture))
+        await self._keep()
+
+    def _whole(self) -> Routing:
+        """Return the routing of all stacks; of two that want one port, the first named has it."""
+        whole = Routing()
+        for belief in self._beliefs.values():
+            part = assembled(belief.picture, without_unwell=not self._balancer.checks)
+            whole = Routing(
+                listeners={**part.listeners, **whole.listeners},
+                routes={**whole.routes, **part.routes},
+                pools={**whole.pools, **part.pools},
+                settings=replace(whole.settings, maxconn=max(whole.settings.maxconn, part.settings.maxconn)),
+            )
+        return whole
+
+    async def _keep(self) -> None:
+        pictures = {s: b.picture for s, b in self._beliefs.items() if b.picture.structure is not None}
+        text = encode(Kept(pictures=pictures))
+        if text == self._kept:
+            return
+        try:
+            await self._keepsake.keep(text)
+            self._kept = text
+        except BluegreenError as error:
+            self._say("copy.unwritable", "", error.message)
+
+    async def _report(self) -> None:
+        """Tell the controller what is true here: at once what matters to a rollout, counters now and then."""
+        while True:
+            timely = await self._clock.wait(self._reporting, COUNT_EVERY)
+            self._reporting.clear()
+            stacks = self._unreported if timely else set(self._stacks)
+            self._unreported = set()
+            facts = await self._facts()
+            for stack in sorted(stacks & set(self._stacks)):
+                report = self._reported(stack, facts)
+                if not timely or _essence(report) != _essence(self.reports.get(stack)):
+                    await self._send(stack, report)
+            if any(_draining(report) for report in self.reports.values()):
+                self._unreported |= set(self._stacks)
+                self._reporting.set()
+            await self._clock.wait(asyncio.Event(), PACE)
+
+    async def _facts(self) -> BalancerFacts:
+        try:
+            async with asyncio.timeout(DEADLINE):
+                return await self._balancer.observe()
+        except (BluegreenError, TimeoutError):
+            return BalancerFacts()
+
+    def _reported(self, stack: str, facts: BalancerFacts) -> BoxReport:
+        trouble = [words for words in (self._silent.get(stack, ""), self._refused) if words]
+        return BoxReport(
+            box=self._box,
+            balancer=self._balancer.name,
+            revision=self._applied[stack],
+            at=self._clock.now(),
+            shares={k: w for k, w in facts.weights.items() if k.startswith(f"{stack}.")},
+            pools={k: p for k, p in facts.pools.items() if stack_of(k) == stack},
+            stale_since=self._stale.get(stack),
+            trouble=tuple(trouble),
+        )
+
+    async def _send(self, stack: str, report: BoxReport) -> None:
+        self.reports[stack] = report
+        try:
+            async with asyncio.timeout(DEADLINE):
+                await self._registry.report(stack, BOXES + self._box, encode(report))
+        except (BluegreenError, TimeoutError):
+            self._unreported.add(stack)  # with the next look; that the registry is silent is told there
+
+    def _say(self, kind: str, stack: str, message: str) -> None:
+        self._tell(News(kind=kind, stack=stack, message=message, at=self._clock.now()))
+
+
+def _essence(report: BoxReport | None) -> object:
+    """Return what of a report a rollout may wait for."""
+    if report is None:
+        return None
+    pools = {
+        key: (
+            [(s.name, s.host, s.port, s.admin, s.health) for s in pool.servers],
+            pool.in_flight if key in _idle(report) else None,
+        )
+        for key, pool in report.pools.items()
+    }
+    return report.revision, report.shares, pools, report.stale_since, report.trouble
+
+
+def _idle(report: BoxReport) -> set[str]:
+    """Return the pools without a share of any route: their requests in flight can only become fewer."""
+    live = {pool for weights in report.shares.values() for pool, weight in weights.items() if weight > 0}
+    return {key for key in report.pools if key not in live}
+
+
+def _draining(report: BoxReport) -> bool:
+    return any(report.pools[key].in_flight for key in report.pools if key in _idle(report))
+
+
+def _summary(shown: Picture) -> str:
+    if shown.structure is None or not shown.structure.routing.routes:
+        return f"revision {shown.revision}: nothing to carry"
+    told = []
+    for route, share in sorted(shown.shares.items()):
+        parts = ", ".join(f"{pool} {weight} %" for pool, weight in sorted(share.weights.items()) if weight)
+        told.append(f"{route} → {parts or 'nobody'}")
+    return f"revision {shown.revision}: {'; '.join(told)}; {len(shown.members)} instances"
