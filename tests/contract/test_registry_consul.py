@@ -1,0 +1,24 @@
+"""The contract of registries, on a real Consul that the tests of the class share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from bluegreen.testing.registry_contract import RegistryContract, Stage
+from tests.support.consul_program import Consul, a_consul, consul_stage
+
+
+class TestConsul(RegistryContract):
+    consul: Consul
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def shared(cls) -> Iterator[None]:
+        with a_consul() as cls.consul:
+            yield
+
+    def stage(self) -> AbstractAsyncContextManager[Stage]:
+        return consul_stage(self.consul)
