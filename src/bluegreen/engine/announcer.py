@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -248,17 +248,22 @@ class Announcer:
                     continue
                 self.reports[stack] = reports(listing)
                 self._tell_listeners()
-                await self._compare(stack, listing)
+                with suppress(BluegreenError):
+                    await self._compare(stack, listing)
 
     async def _compare(self, stack: str, listing: Listing) -> None:
-        async with self._lock:
-            told = self._told.get(stack)
-            lost = told is not None and any(key not in listing.documents for key in told.versions)
-            if lost:
-                self._told.pop(stack)
-            if lost or self.standing.code not in ("", CONFLICT):
-                log.info("registry.told_again", stack=stack, lost=lost)
-                self._wake.set()
+        if self._lacks(stack, listing):
+            async with self._lock:  # while nothing is being told: what is missing now is lost
+                if self._lacks(stack, await self.registry.list(stack)):
+                    log.info("registry.told_again", stack=stack)
+                    self._told.pop(stack, None)
+                    self._wake.set()
+        elif self.standing.code not in ("", CONFLICT):
+            self._wake.set()
+
+    def _lacks(self, stack: str, listing: Listing) -> bool:
+        told = self._told.get(stack)
+        return told is not None and any(key not in listing.documents for key in told.versions)
 
     def _complain(self, error: Exception) -> None:
         trouble = str(error) or f"{self.registry.name} did not answer in time"
