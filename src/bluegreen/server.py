@@ -200,7 +200,8 @@ def _loopback(address: str) -> socket.socket:
 async def _drivers(settings: Settings, owner: str) -> AsyncIterator[Drivers]:
     async with AsyncExitStack() as stack:
         runtime = await stack.enter_async_context(_runtime(settings))
-        balancer = await stack.enter_async_context(_balancer(settings, owner))
+        announcer = await stack.enter_async_context(_announcer(settings, owner))
+        balancer = await stack.enter_async_context(_balancer(settings, announcer))
         journal = await stack.enter_async_context(opened("journals", "sqlite", {"path": settings.journal}))
         yield Drivers(
             runtime=runtime,
@@ -209,29 +210,33 @@ async def _drivers(settings: Settings, owner: str) -> AsyncIterator[Drivers]:
             journal=journal,
             prober=HttpProber(),
             clock=SystemClock(),
+            announcer=announcer,
         )
 
 
 @asynccontextmanager
-async def _balancer(settings: Settings, owner: str) -> AsyncIterator[Balancer]:
+async def _announcer(settings: Settings, owner: str) -> AsyncIterator[Announcer | None]:
+    if settings.registry is None:
+        yield None
+        return
+    async with opened_registry(settings.registry) as registry:
+        yield Announcer(registry, SystemClock(), owner)
+
+
+@asynccontextmanager
+async def _balancer(settings: Settings, announcer: Announcer | None) -> AsyncIterator[Balancer]:
     """Open the balancer of this box, those of other boxes that follow by a registry, or both as one."""
-    async with AsyncExitStack() as stack:
-        inner = None
-        if settings.balancer != "boxes":
-            options = _balancer_options(settings)
-            inner = await stack.enter_async_context(opened("balancers", settings.balancer, options))
-        if settings.registry is None:
-            if inner is None:
-                raise UserError(
-                    "balancers on other boxes need a registry to follow",
-                    code="bad_setting",
-                    hint="Give --registry, for example consul://127.0.0.1:8500.",
-                )
-            yield inner
-            return
-        registry = await stack.enter_async_context(opened_registry(settings.registry))
-        clock = SystemClock()
-        yield Boxes(Announcer(registry, clock, owner), clock, inner)
+    if settings.balancer == "boxes":
+        if announcer is None:
+            raise UserError(
+                "balancers on other boxes need a registry to follow",
+                code="bad_setting",
+                hint="Give --registry, for example consul://127.0.0.1:8500.",
+            )
+        yield Boxes(announcer, SystemClock(), None)
+        return
+    async with opened("balancers", settings.balancer, _balancer_options(settings)) as inner:
+        yield inner if announcer is None else Boxes(announcer, SystemClock(), inner)
 
 
 def _balancer_options(settings: Settings) -> dict[str, object]:

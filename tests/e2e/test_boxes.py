@@ -61,6 +61,7 @@ def test_releases_reach_a_box_and_no_request_fails() -> None:
                 assert rollout["outcome"]["exit_code"] == 0, rollout
                 assert await scene.box.version() == tag
                 assert (await scene.house.final(rollout["id"]))["phase"] == "done"
+            assert "in step" in (await scene.house.cli("status")).out
             unharmed(await load.stop())
 
     play(shop, scenario)
@@ -93,6 +94,7 @@ def test_a_switch_waits_for_a_frozen_registry_and_says_so() -> None:
                 return any("Consul" in e["message"] and "trying again" in e["message"] for e in events)
 
             await until(told, timeout=30.0)
+            assert "the registry is behind for" in (await house.cli("status")).out
             assert await box.version() == "0.0.1"
             scene.consul.signal(signal.SIGCONT)
             ended = await house.settled(began["rollout"]["id"])

@@ -54,15 +54,29 @@ def status_text(found: View) -> str:
     parts = []
     if found["balancer"]:
         parts.append(click.style(f"the balancer does not answer: {found['balancer']}", fg="yellow"))
+    if found.get("registry"):
+        age = span(time.time() - found["registry_since"])
+        parts.append(click.style(f"the registry is behind for {age}: {found['registry']}", fg="yellow"))
     if found["routes"]:
         parts.append(routes_text(found["routes"]))
     parts.append(services_text(found["services"]))
     parts += [_alarm(s) for s in found["services"] if s["alarm"]]
+    parts += [boxes_text(found["boxes"])] if found.get("boxes") else []
     running = [r for r in found["rollouts"] if not r["settled"] or r["phase"] != "baking"]
     warm = [r for r in found["rollouts"] if r not in running]
     parts += [_rollout_line(r) for r in running]
     parts += [f"the way back is warm: `bluegreen rollback {_way_back(r)}`" for r in warm if r["source"]]
     return "\n\n".join(part for part in parts if part)
+
+
+def boxes_text(boxes: Sequence[View]) -> str:
+    rows = []
+    for box in boxes:
+        state = click.style("behind", fg="yellow") if box["behind"] else click.style("in step", fg="green")
+        since = box["stale_since"]
+        stale = "" if since is None else f"in doubt for {span(time.time() - since)}: {box['trouble']}"
+        rows.append((box["name"], box["stack"], box["balancer"], state, stale or box["trouble"]))
+    return table(("box", "stack", "balancer", "state", ""), rows)
 
 
 def routes_text(routes: Sequence[View]) -> str:

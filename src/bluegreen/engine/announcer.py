@@ -82,6 +82,10 @@ class Announcer:
         self._stacks_changed = asyncio.Event()
         self._lock = asyncio.Lock()
 
+    def revision(self, stack: str) -> int:
+        """Return the revision that was published of a stack last; 0 when that is not known."""
+        return self._told[stack].revision if stack in self._told else 0
+
     def want(self, routing: Routing) -> None:
         """Tell ``routing`` as soon as the registry takes it."""
         self._wanted = routing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bluegreen.engine.announcer import Announcer
 from bluegreen.ports.balancer import Balancer
 from bluegreen.ports.clock import Clock
 from bluegreen.ports.journal import Journal
@@ -19,3 +20,5 @@ class Drivers:
     journal: Journal
     prober: Prober
     clock: Clock
+    announcer: Announcer | None = None
+    """Keeps a registry in step, where there is one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from bluegreen.domain.errors import Temporary
 from bluegreen.domain.facts import InstanceFacts
@@ -98,14 +99,33 @@ class RouteView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BoxView:
+    """A balancer on another box, as it reports. ``behind``: it does not carry yet what was published last.
+
+    ``stale_since`` (UNIX seconds, by its clock) and ``trouble`` say since when and why it may be out of date.
+    """
+
+    name: str
+    stack: str
+    balancer: str
+    behind: bool
+    stale_since: float | None
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusView:
-    """Everything at one look. ``balancer`` says why the balancer did not answer, if it did not."""
+    """Everything at one look. ``balancer`` says why the balancer did not answer, if it did not; ``registry``
+    why a registry does not know what it is to know, ``registry_since`` (UNIX seconds) since when."""
 
     services: tuple[ServiceView, ...]
     routes: tuple[RouteView, ...]
     instances: tuple[InstanceView, ...]
     rollouts: tuple[Rollout, ...]
     balancer: str = ""
+    registry: str = ""
+    registry_since: float | None = None
+    boxes: tuple[BoxView, ...] = ()
 
 
 class Viewer:
@@ -124,7 +144,29 @@ class Viewer:
             instances=instances,
             rollouts=active,
             balancer=silent,
+            **self._elsewhere(stack),
         )
+
+    def _elsewhere(self, stack: str | None) -> dict[str, Any]:
+        """Return what is known of the registry, and of the balancers that follow it."""
+        announcer = self._engine.drivers.announcer
+        if announcer is None:
+            return {}
+        boxes = [
+            BoxView(
+                name=report.box,
+                stack=name,
+                balancer=report.balancer,
+                behind=report.revision < announcer.revision(name),
+                stale_since=report.stale_since,
+                trouble="; ".join(report.trouble),
+            )
+            for name, reports in announcer.reports.items()
+            for report in reports.values()
+            if stack in (None, name)
+        ]
+        standing = announcer.standing
+        return {"registry": standing.trouble, "registry_since": standing.since, "boxes": tuple(boxes)}
 
     async def _balancer(self) -> tuple[BalancerFacts | None, str]:
         if not self._engine.switchboard.routing.listeners:
