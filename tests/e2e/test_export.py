@@ -38,6 +38,19 @@ def test_a_dedicated_box_takes_what_is_exported(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_where_links_are_is_told_as_docker_cloud_did() -> None:
+    async def main() -> None:
+        async with House.standing() as house:
+            await house.up(two_colors(house.port))
+            done = await house.cli("export", "env", "lbx")
+            assert done.code == 0, done
+            instance = next(i for i in await house.get("/v1/instances") if i["service"] == "webx-green")
+            assert f"export WEBX_GREEN_1_PORT=tcp://{instance['address']}\n" in done.out
+            assert (await house.cli("export", "env", "nobody")).code == 2
+
+    asyncio.run(main())
+
+
 def test_a_file_is_exported_before_anything_runs(tmp_path: Path) -> None:
     async def main() -> None:
         async with House.standing() as house:

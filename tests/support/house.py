@@ -41,7 +41,10 @@ LIGHT = {"rate": 300.0, "keepalive": 8, "oneshot": 4, "post": 4, "slow": 3}
 
 
 class House:
-    def __init__(self, runtime: str = "process", docker_url: str | None = None) -> None:
+    """``settings`` are further settings of the controller, by name (``registry="consul://…"``)."""
+
+    def __init__(self, runtime: str = "process", docker_url: str | None = None, **settings: str) -> None:
+        self.settings = settings
         self.runtime = runtime
         self.docker_url = docker_url
         self.home = Path(tempfile.mkdtemp(prefix="bg-"))
@@ -50,8 +53,10 @@ class House:
 
     @classmethod
     @asynccontextmanager
-    async def standing(cls, runtime: str = "process", docker_url: str | None = None) -> AsyncIterator[House]:
-        house = cls(runtime, docker_url)
+    async def standing(
+        cls, runtime: str = "process", docker_url: str | None = None, **settings: str
+    ) -> AsyncIterator[House]:
+        house = cls(runtime, docker_url, **settings)
         try:
             await house.start()
             yield house
@@ -70,6 +75,7 @@ class House:
         chosen = {"BLUEGREEN_HOME": str(self.home), "BLUEGREEN_RUNTIME": self.runtime, "NO_COLOR": "1"}
         if self.docker_url:
             chosen["BLUEGREEN_DOCKER_URL"] = self.docker_url
+        chosen |= {f"BLUEGREEN_{name.upper()}": value for name, value in self.settings.items()}
         kept = {k: v for k, v in os.environ.items() if not k.startswith("BLUEGREEN_")}
         return kept | chosen
 

@@ -105,5 +105,6 @@ CONTAINER = {
 EXPORT = {
     "monit": Entry("export:monit", "Print a monit configuration for what runs now."),
     "haproxy": Entry("export:haproxy", "Print the HAProxy configuration for a dedicated box."),
+    "env": Entry("export_env:env", "Print where a service's links are, as Docker Cloud's variables."),
     "nginx": Entry("export:nginx", "Print the NGINX configuration for a dedicated box."),
 }

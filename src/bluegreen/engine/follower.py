@@ -179,7 +179,7 @@ class Follower:
             await self._balancer.apply(routing)
         except BluegreenError as error:
             if error.message != self._refused:
-                self._say("balancer.refused", "", f"{error.message}: it goes on as it was")
+                self._say("box.refused", "", f"{error.message}: it goes on as it was")
             self._refused = error.message
             return
         self._refused = ""

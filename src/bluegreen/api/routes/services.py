@@ -11,6 +11,7 @@ from bluegreen.api.models import Definition, Deploy, Environment, Force, Links, 
 from bluegreen.domain.rollout import Rollout
 from bluegreen.domain.spec import Link
 from bluegreen.engine.commands import lookup, releases, services, traffic
+from bluegreen.engine.links import link_environment
 from bluegreen.ports.journal import Query
 
 router = APIRouter(tags=["services"])
@@ -39,6 +40,12 @@ async def inspect(use: Use, name: str, stack: StackName = None) -> Any:
         "releases": dump(await use.engine.ledger.releases(*key)),
         "rollouts": dump(history),
     }
+
+
+@router.get("/services/{name}/link-variables")
+async def link_variables(use: Use, name: str, stack: StackName = None) -> dict[str, str]:
+    """Return Docker Cloud's variables for what it is linked to: where that is now."""
+    return link_environment(use.engine, name, stack)
 
 
 @router.post("/services/{name}/deploy", status_code=202)

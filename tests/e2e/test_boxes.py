@@ -1,0 +1,156 @@
+"""Balancers on other boxes follow a real registry: switched and released under load, and whatever dies."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from bluegreen.domain.policy import RolloutPolicy
+from bluegreen.domain.stack import StackSpec
+from tests.e2e.test_no_request_fails import unharmed
+from tests.support.box import Box
+from tests.support.consul_program import Consul, a_consul
+from tests.support.house import LIGHT, House, managed, two_colors
+from tests.support.waiting import until
+
+BRIEF = RolloutPolicy(start_deadline=30.0, bake=0.5, drain=10.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """A registry, a controller without a balancer of its own, and a box that serves."""
+
+    consul: Consul
+    house: House
+    box: Box
+    registry: str
+
+
+def play(
+    stack: Callable[[int], StackSpec],
+    scenario: Callable[[Scene], Awaitable[None]],
+    *,
+    own: str = "boxes",
+    elsewhere: str = "haproxy",
+) -> None:
+    async def main() -> None:
+        with a_consul() as consul:
+            await consul.until_ready()
+            registry = consul.url.replace("http://", "consul://")
+            async with House.standing(balancer=own, registry=registry) as house:
+                spec = stack(house.port)
+                async with Box.following(registry, spec.name, house.port, balancer=elsewhere) as box:
+                    await house.up(spec)
+                    await until(box.serves, timeout=30.0)
+                    await scenario(Scene(consul=consul, house=house, box=box, registry=registry))
+
+    asyncio.run(main())
+
+
+def shop(port: int) -> StackSpec:
+    return managed(port, replicas=2, rollout=BRIEF)
+
+
+def test_releases_reach_a_box_and_no_request_fails() -> None:
+    async def scenario(scene: Scene) -> None:
+        async with scene.box.users(slow_path="/slow?seconds=0.5") as load:
+            for tag in ("0.0.2", "0.0.3"):
+                rollout = await scene.house.deploy("web", tag)
+                assert rollout["outcome"]["exit_code"] == 0, rollout
+                assert await scene.box.version() == tag
+                assert (await scene.house.final(rollout["id"]))["phase"] == "done"
+            unharmed(await load.stop())
+
+    play(shop, scenario)
+
+
+def test_switches_reach_a_box_and_the_balancer_beside_the_controller() -> None:
+    async def scenario(scene: Scene) -> None:
+        house, box = scene.house, scene.box
+        async with box.users() as there, house.users() as here:
+            for turn in range(6):
+                rollout = await house.switch("lbx", ("webx-blue", "webx-green")[turn % 2])
+                assert rollout["outcome"]["exit_code"] == 0, rollout
+                assert await box.version() == await house.version() == ("0.0.2", "0.0.1")[turn % 2]
+            unharmed(await there.stop())
+            unharmed(await here.stop())
+
+    play(two_colors, scenario, own="haproxy")
+
+
+def test_a_frozen_registry_moves_nobody_and_refuses_a_switch() -> None:
+    async def scenario(scene: Scene) -> None:
+        async with scene.box.users() as load:
+            scene.consul.signal(signal.SIGSTOP)
+            await until(lambda: doubts(scene.box), timeout=30.0)
+            refused = await scene.house.cli("switch", "lbx", "webx-blue")
+            assert refused.code != 0, refused
+            assert await scene.box.version() == "0.0.1"
+            scene.consul.signal(signal.SIGCONT)
+            await until(lambda: believes(scene.box), timeout=30.0)
+            await until(lambda: switches(scene, "webx-blue"), timeout=60.0)
+            assert await scene.box.version() == "0.0.2"
+            unharmed(await load.stop())
+
+    play(two_colors, scenario)
+
+
+def test_a_registry_that_lost_everything_is_told_again() -> None:
+    async def scenario(scene: Scene) -> None:
+        async with scene.box.users() as load:
+            scene.consul.kill()
+            scene.consul.forget()
+            scene.consul.start()
+            await scene.consul.until_ready()
+            await until(lambda: switches(scene, "webx-blue"), timeout=60.0)
+            assert await scene.box.version() == "0.0.2"
+            unharmed(await load.stop())
+
+    play(two_colors, scenario)
+
+
+def test_the_controller_and_the_follower_die_and_the_registry_too() -> None:
+    async def scenario(scene: Scene) -> None:
+        async with scene.box.users() as load:
+            scene.house.kill()
+            scene.box.kill()
+            scene.consul.kill()
+            assert await scene.box.version() == "0.0.1"
+            scene.box.start()  # with nothing but its own copy
+            await until(lambda: doubts(scene.box), timeout=30.0)
+            assert await scene.box.version() == "0.0.1"
+            scene.consul.start()
+            await scene.consul.until_ready()
+            await scene.house.start()
+            await until(lambda: switches(scene, "webx-blue"), timeout=60.0)
+            assert await scene.box.version() == "0.0.2"
+            unharmed(await load.stop())
+
+    play(two_colors, scenario)
+
+
+def test_a_box_behind_nginx_follows_within_the_bound_of_reloads() -> None:
+    async def scenario(scene: Scene) -> None:
+        async with scene.box.users() as load:
+            for target in ("webx-blue", "webx-green"):
+                rollout = await scene.house.switch("lbx", target)
+                assert rollout["outcome"]["exit_code"] == 0, rollout
+            result = await load.stop()
+            assert result.requests > 100
+            assert len(result.failures) <= 2 * LIGHT["keepalive"], result.failures
+
+    play(two_colors, scenario, elsewhere="nginx")
+
+
+def doubts(box: Box) -> bool:
+    return any(line["kind"] == "registry.doubted" for line in box.told())
+
+
+def believes(box: Box) -> bool:
+    return any(line["kind"] == "registry.believed" for line in box.told())
+
+
+async def switches(scene: Scene, target: str) -> bool:
+    return (await scene.house.cli("switch", "lbx", target)).code == 0
