@@ -32,7 +32,7 @@ def with_server(serve: Serve, scenario: Callable[[ConsulRegistry, Options], Awai
     async def main() -> None:
         async with asyncio.timeout(60), await listen(serve) as server:
             port = server.sockets[0].getsockname()[1]
-            options = Options(url=f"http://127.0.0.1:{port}", deadline=1.0)
+            options = Options(address=f"127.0.0.1:{port}", deadline=1.0)
             async with open_registry(options) as registry:
                 await scenario(registry, options)
 
@@ -138,11 +138,15 @@ def test_rights_are_refused_and_those_of_the_manual_suffice() -> None:
         with a_consul(acl=ACLS) as consul:
             await consul.until_ready(MASTER)
             for options in (
-                Options(url=consul.url),
-                Options.model_validate({"url": consul.url, "token": "5e1f0f2b-0000-4f0d-9d3b-1c2d3e4f5a6b"}),
+                Options(address=consul.address),
+                Options.model_validate(
+                    {"address": consul.address, "token": "5e1f0f2b-0000-4f0d-9d3b-1c2d3e4f5a6b"}
+                ),
             ):
                 await _is_refused(options)
-            await _works(Options.model_validate({"url": consul.url, "token": await _documented(consul)}))
+            await _works(
+                Options.model_validate({"address": consul.address, "token": await _documented(consul)})
+            )
 
     asyncio.run(main())
 

@@ -47,6 +47,10 @@ class Consul:
         self.url = ""
         self.dns_port = 0
 
+    @property
+    def address(self) -> str:
+        return self.url.removeprefix("http://")
+
     def start(self) -> None:
         """Start it; its ports stay the same from one start to the next, so that clients find it again."""
         if not self.url:
@@ -137,7 +141,7 @@ class Consul:
 
     async def clear(self) -> None:
         """Take out all services and keys: for the next test."""
-        async with open_registry(Options(url=self.url)) as registry:
+        async with open_registry(Options(address=self.address)) as registry:
             for stack in ("shop", "shop-two"):
                 await registry.announce(stack, ())
         for key in await self.ask("GET", "agent/services"):
@@ -168,7 +172,7 @@ class ConsulStage:
 
     def __init__(self, consul: Consul) -> None:
         self.consul = consul
-        self.options = Options(url=consul.url, deadline=1.5)
+        self.options = Options(address=consul.address, deadline=1.5)
 
     def client(self) -> AbstractAsyncContextManager[Registry]:
         return open_registry(self.options)

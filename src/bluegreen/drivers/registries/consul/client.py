@@ -134,7 +134,7 @@ async def open_client(options: Options) -> AsyncIterator[Client]:
     connector = aiohttp.TCPConnector(limit=0, ssl=_trust(options))
     endless = aiohttp.ClientTimeout(total=None)  # each call has its deadline here
     async with aiohttp.ClientSession(connector=connector, timeout=endless, headers=headers) as session:
-        yield Client(session, options.url.rstrip("/"), options.deadline)
+        yield Client(session, options.url, options.deadline)
 
 
 def _trust(options: Options) -> ssl.SSLContext | bool:

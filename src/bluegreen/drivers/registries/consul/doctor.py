@@ -19,7 +19,7 @@ async def diagnose(options: Options) -> tuple[Finding, ...]:
     try:
         async with open_client(options) as client:
             for what, examine in (("consul", _agent), ("consul leader", _leader), ("consul rights", _rights)):
-                found.append((what, *await examine(client, options.prefix)))
+                found.append((what, *await examine(client, options.path)))
                 if not found[-1][1]:
                     break
     except BluegreenError as refused:

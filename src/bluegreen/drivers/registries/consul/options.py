@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 class Options(BaseModel):
     """Times are seconds.
 
-    ``url`` is the address of a Consul agent, ``token`` what it knows us by, ``ca_file`` a certificate to
-    trust besides the system's. Everything is written below ``prefix``: keys, and the IDs of services.
+    ``address`` is the HOST:PORT of a Consul agent, asked by HTTPS with ``tls``; ``token`` what it knows us
+    by, ``ca_file`` a certificate to trust besides the system's. Everything is written below ``path``: keys,
+    and the IDs of services.
     ``deadline`` bounds each request, ``settle_deadline`` how long it may take until all of Consul sees what
     was told to the agent. ``session_ttl`` is for how long a report outlives its reporter: Consul takes up to
     twice as long. ``deregister_after`` is for how long an instance must fail Consul's check for the agent to
@@ -20,11 +21,16 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    url: str = Field(default="http://127.0.0.1:8500", pattern=r"^https?://[^/?#]+/?$")
+    address: str = Field(default="127.0.0.1:8500", pattern=r"^[^/?#]+$")
+    tls: bool = False
     token: SecretStr | None = None
     ca_file: Path | None = None
-    prefix: str = Field(default="bluegreen", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    path: str = Field(default="bluegreen", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
     deadline: float = Field(default=3.0, gt=0)
     settle_deadline: float = Field(default=10.0, gt=0)
     session_ttl: float = Field(default=15.0, ge=10, le=25)
     deregister_after: float | None = Field(default=86400.0, ge=60)
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://{self.address}"

@@ -37,8 +37,8 @@ class ConsulRegistry:
         self._client = client
         self._options = options
         self._services = Services(client, options.settle_deadline)
-        self._documents = Documents(client, options.prefix)
-        self._reports = Reports(client, options.prefix, options.session_ttl)
+        self._documents = Documents(client, options.path)
+        self._reports = Reports(client, options.path, options.session_ttl)
         self._me = str(uuid.uuid4())
         self._wishes: dict[str, Wish] = {}
         self._turn = asyncio.Lock()
@@ -50,7 +50,7 @@ class ConsulRegistry:
 
     async def announce(self, stack: str, announcements: Collection[Announcement]) -> None:
         made = [
-            entries.registration(self._options.prefix, one, self._options.deregister_after)
+            entries.registration(self._options.path, one, self._options.deregister_after)
             for one in announcements
         ]
         async with self._turn:
