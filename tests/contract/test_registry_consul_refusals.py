@@ -32,7 +32,7 @@ def with_server(serve: Serve, scenario: Callable[[ConsulRegistry, Options], Awai
     async def main() -> None:
         async with asyncio.timeout(60), await listen(serve) as server:
             port = server.sockets[0].getsockname()[1]
-            options = Options(address=f"127.0.0.1:{port}", deadline=1.0)
+            options = Options(address=f"127.0.0.1:{port}", deadline=5.0)
             async with open_registry(options) as registry:
                 await scenario(registry, options)
 
