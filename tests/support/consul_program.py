@@ -118,6 +118,11 @@ class Consul:
     def forget(self) -> None:
         shutil.rmtree(self._folder / "data")
 
+    def checks_on_disk(self) -> list[dict[str, Any]]:
+        """Return the checks as the agent keeps them, with what it shows to nobody."""
+        files = (self._folder / "data" / "checks").iterdir()
+        return [json.loads(file.read_text())["ChkType"] for file in files]
+
     async def ask(self, method: str, path: str, body: object = None, **params: str) -> Any:
         """Return what Consul answers to anybody, decoded. Fails the test on a refusal."""
         async with (

@@ -43,6 +43,11 @@ class ConsulRegistry:
         self._wishes: dict[str, Wish] = {}
         self._turn = asyncio.Lock()
 
+    @property
+    def stacks(self) -> frozenset[str]:
+        """The stacks that were announced by this object last, and so are brought back by it."""
+        return frozenset(self._wishes)
+
     async def announce(self, stack: str, announcements: Collection[Announcement]) -> None:
         made = [
             entries.registration(self._options.path, one, self._options.deregister_after)

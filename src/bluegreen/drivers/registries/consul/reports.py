@@ -27,6 +27,7 @@ class Reports:
         self._ttl = ttl
         self._session = ""
         self._texts: dict[ReportKey, str] = {}
+        self._held: set[ReportKey] = set()
         self._turn = asyncio.Lock()
 
     @property
@@ -41,22 +42,25 @@ class Reports:
                 await self._hold(stack, key, text)
             else:
                 self._texts.pop((stack, key), None)
+                self._held.discard((stack, key))
                 what = f"taking {key} of {stack} back"
                 await self._client.call("DELETE", self._path(stack, key), what=what)
 
     async def renew(self) -> None:
         """Keep the session alive; begin a new one, with all that was reported, where it was lost."""
         async with self._turn:
-            if not self._texts and not self._session:
-                return
             if self._session:
                 path = f"session/renew/{self._session}"
                 answer = await self._client.call("PUT", path, what="renewing the session", accept=(404,))
-                if answer.status == 200:
-                    return
-            self._session = ""
+                if answer.status == 404:
+                    self._lost()
             for (stack, key), text in tuple(self._texts.items()):
-                await self._hold(stack, key, text)
+                if (stack, key) not in self._held:
+                    await self._hold(stack, key, text)
+
+    def _lost(self) -> None:
+        self._session = ""
+        self._held.clear()
 
     async def close(self) -> None:
         """Take all reports back, if Consul answers; else they vanish by themselves."""
@@ -67,14 +71,16 @@ class Reports:
 
     async def _hold(self, stack: str, key: str, text: str) -> None:
         what = f"reporting {key} of {stack}"
+        self._held.discard((stack, key))
         for _ in range(3):
             words = await self._acquire(self._path(stack, key), what, text)
             if words == "true":
+                self._held.add((stack, key))
                 return
             if words == "false":
                 await self._release(self._path(stack, key), what, text)
             else:
-                self._session = ""
+                self._lost()
         raise refusals.conflict(what, "another session holds it")
 
     async def _acquire(self, path: str, what: str, text: str) -> str:

@@ -86,6 +86,10 @@ class Services:
             params={"filter": f'Meta["{STACK}"] == {json.dumps(stack)}'},
         )
         held: dict[str, Entry] = answer.json(dict)
+        if not all(isinstance(one, dict) for one in held.values()):
+            raise refusals.down(
+                answer.where, answer.what, f"this is no answer of Consul: {answer.words[:200]!r}"
+            )
         return held
 
     async def _register(self, one: Registration) -> None:
