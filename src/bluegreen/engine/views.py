@@ -282,7 +282,7 @@ class Viewer:
             path=route.path or "",
             live=live,
             target=route.target,
-            weights=weights,
+            weights=dict(weights),
             synchronized=not live or live == route.target,
             maintenance=None if route.maintenance is None else route.maintenance.why,
         )
