@@ -42,6 +42,7 @@ _AREAS = (
     ("drivers.runtimes.process", "Process runtime"),
     ("drivers.balancers.haproxy", "Balancer"),
     ("drivers.balancers.nginx", "Balancer"),
+    ("drivers.registries", "Registry"),
     ("drivers.journal", "Journal"),
     ("demo", "Demo"),
 )
