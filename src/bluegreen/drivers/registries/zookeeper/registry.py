@@ -33,7 +33,7 @@ class ZooKeeperRegistry:
     name = "zookeeper"
 
     def __init__(self, link: Link, prefix: str) -> None:
-        self._link = link
+        self.link = link
         self._nodes = Nodes(link)
         self._prefix = prefix
         self._announced: dict[str, dict[str, bytes]] = {}
@@ -65,8 +65,8 @@ class ZooKeeperRegistry:
 
     async def changes(self, stack: str) -> AsyncIterator[None]:
         layout = self._layout(stack)
-        with self._link.ear() as heard:
-            watching = Watching(self._link, layout, heard)
+        with self.link.ear() as heard:
+            watching = Watching(self.link, layout, heard)
             yield None
             while True:
                 heard.clear()
@@ -92,11 +92,11 @@ class ZooKeeperRegistry:
             await self._hold_reports({path: data} if text else {}, [path], others=True)
 
     async def supervise(self) -> None:
-        with self._link.ear() as heard:
+        with self.link.ear() as heard:
             epoch = 0
             while True:
                 heard.clear()
-                now = self._link.epoch
+                now = self.link.epoch
                 try:
                     async with self._changing:
                         await self._bring_back(sure=now == epoch)
@@ -110,7 +110,7 @@ class ZooKeeperRegistry:
     async def take_back_reports(self) -> None:
         """For the end: what this client reported is said no longer. Never raises."""
         with suppress(BluegreenError):
-            if self._reported and self._link.online:
+            if self._reported and self.link.online:
                 await self._hold_reports({}, tuple(self._reported), others=False)
 
     def _layout(self, stack: str) -> Layout:
