@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from kazoo.client import KazooClient
+from kazoo.exceptions import WriterNotClosedException
 from kazoo.protocol.states import KazooState, KeeperState
 from kazoo.retry import KazooRetry
 from kazoo.security import make_acl
@@ -49,6 +50,7 @@ class Link:
         self._loop = asyncio.get_running_loop()
         self._ears: set[asyncio.Event] = set()
         self._synced = 0
+        self._closed = False
         self._gave_up = ""
         self._restarting = asyncio.Lock()
         self._start()
@@ -77,6 +79,7 @@ class Link:
 
     async def close(self) -> None:
         """Drop the connection and end every thread. The session is not ended: ZooKeeper does, in its time."""
+        self._closed = True
         await asyncio.to_thread(_end, self._client, self._handler)
 
     @contextmanager
@@ -127,6 +130,8 @@ class Link:
 
     async def _ready(self, what: str) -> None:
         """Wait for a connection that is up to date: a member that lags behind would tell what was."""
+        if self._closed:
+            raise down(self._options.hosts, what, "the registry was closed here")
         async with self._restarting:
             if self._gave_up:
                 await self._restart()
@@ -212,9 +217,10 @@ def _client(options: Options, handler: Handler) -> KazooClient:
 
 def _end(client: KazooClient, handler: Handler) -> None:
     handler.hang_up()
-    with suppress(OSError):
-        client.stop()
-    client.close()
+    with suppress(WriterNotClosedException):  # its thread waits for a name to be looked up, and ends then
+        with suppress(OSError):
+            client.stop()
+        client.close()
 
 
 def _finish(future: asyncio.Future[None]) -> None:

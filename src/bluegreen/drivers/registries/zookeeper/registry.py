@@ -110,8 +110,9 @@ class ZooKeeperRegistry:
     async def take_back_reports(self) -> None:
         """For the end: what this client reported is said no longer. Never raises."""
         with suppress(BluegreenError):
-            if self._reported and self.link.online:
-                await self._hold_reports({}, tuple(self._reported), others=False)
+            async with self._changing:
+                if self._reported and self.link.online:
+                    await self._hold_reports({}, tuple(self._reported), others=False)
 
     def _layout(self, stack: str) -> Layout:
         return Layout(self._prefix, stack)
