@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import suppress
 
 from bluegreen.domain.announcement import Announcement, Listing
-from bluegreen.domain.errors import BluegreenError
+from bluegreen.domain.errors import BluegreenError, Permanent
 from bluegreen.drivers.registries.zookeeper.documents import read_documents, write_document
 from bluegreen.drivers.registries.zookeeper.layout import Layout, decode, encode, encode_text
 from bluegreen.drivers.registries.zookeeper.link import Link
@@ -140,13 +140,20 @@ class ZooKeeperRegistry:
     async def _bring_back(self, *, sure: bool) -> None:
         """Make again what is missing; unless ``sure`` of the rest, of our own put right what is wrong.
 
-        What another session holds is left to it: two who announce the same would fight without end.
+        What another session holds is left to it: two who announce the same would fight without end. Raises
+        when something is left to do.
         """
-        for stack, wanted in list(self._announced.items()):
-            if not (sure and await self._all_there(wanted)):
-                await self._hold_announcements(self._layout(stack), wanted, others=False)
+        refusal: BluegreenError | None = None
+        for stack, wanted in self._announced.items():
+            try:
+                if not (sure and await self._all_there(wanted)):
+                    await self._hold_announcements(self._layout(stack), wanted, others=False)
+            except Permanent as error:  # one stack's rights are no reason to leave the others
+                refusal = error
         if not (sure and await self._all_there(self._reported)):
             await self._hold_reports(self._reported, self._reported, others=False)
+        if refusal is not None:
+            raise refusal
 
     async def _all_there(self, paths: Collection[str]) -> bool:
         folders = sorted({path.rpartition("/")[0] for path in paths})
