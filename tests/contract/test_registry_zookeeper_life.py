@@ -192,6 +192,18 @@ def test_no_thread_is_left_behind(program: ZooKeeperProgram, trouble: str) -> No
     assert set(threading.enumerate()) <= before
 
 
+def test_many_may_ask_at_once(program: ZooKeeperProgram) -> None:
+    """kazoo takes a few hundred questions at a time, and calls the connection closed at more."""
+
+    async def scenario(stage: ZooKeeperStage, registry: ZooKeeperRegistry) -> None:
+        many = [announcement(number) for number in range(200)]
+        await registry.announce(STACK, many)
+        listings = await asyncio.gather(*(registry.list(STACK) for _ in range(8)))
+        assert [len(listing.announcements) for listing in listings] == [200] * 8
+
+    run(program, scenario, deadline=10.0)
+
+
 # -- documents -----------------------------------------------------------------------------------
 
 

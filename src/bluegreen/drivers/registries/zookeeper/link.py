@@ -27,7 +27,8 @@ Question = Callable[[KazooClient], Any]
 """Asks the client something and returns kazoo's promise of an answer."""
 
 AT_ONCE = 100
-"""Questions in flight. kazoo wakes its thread by a byte for each, in a pipe that holds a few hundred."""
+"""Questions in one go, of which two may be under way. kazoo wakes its thread by a byte for each, in a pipe
+that holds less than 300."""
 
 _QUIET = logging.getLogger("bluegreen.zookeeper.kazoo")
 _QUIET.addHandler(logging.NullHandler())
@@ -53,6 +54,7 @@ class Link:
         self._closed = False
         self._gave_up = ""
         self._restarting = asyncio.Lock()
+        self._turns = asyncio.Semaphore(2)
         self._start()
 
     @property
@@ -114,7 +116,8 @@ class Link:
             try:
                 async with asyncio.timeout(self.deadline):
                     await self._ready(what)
-                    promises = await self._promises(questions[start : start + AT_ONCE])
+                    async with self._turns:
+                        promises = await self._promises(questions[start : start + AT_ONCE])
             except TimeoutError:
                 why = "no answer" if self.online else "no connection"
                 raise down(self._options.hosts, what, f"{why} within {self.deadline:g} s") from None
@@ -166,6 +169,8 @@ class Link:
     async def _restart(self) -> None:
         """Begin anew after kazoo gave up: its thread has ended, as it does when credentials are refused."""
         await asyncio.to_thread(_end, self._client, self._handler)
+        if self._closed:
+            return
         self._gave_up = ""
         self._start()
 
