@@ -31,7 +31,7 @@ from bluegreen.drivers.registries.zookeeper import Options, open_registry
 from bluegreen.testing.registry_contract import STACK, announcement
 
 async def main():
-    options = Options(hosts=sys.argv[1], prefix=sys.argv[2], session_timeout=3, deadline=20)
+    options = Options(address=sys.argv[1], path=sys.argv[2], session_timeout=3, deadline=20)
     async with open_registry(options) as registry:
         await registry.announce(STACK, [announcement(1)])
         await registry.report(STACK, "boxes/one", "here")
@@ -288,8 +288,8 @@ def test_what_others_announce_there_is_told_and_left_alone(program: ZooKeeperPro
 def test_who_does_not_know_the_password_may_only_read(program: ZooKeeperProgram) -> None:
     async def scenario(stage: ZooKeeperStage, registry: ZooKeeperRegistry) -> None:
         await registry.announce(STACK, (ONE,))
-        for auth in (None, "me:wrong"):
-            stranger = stage.options.model_copy(update={"auth": Options(auth=auth).auth})
+        for token in (None, "me:wrong"):
+            stranger = stage.options.model_copy(update={"token": Options(token=token).token})
             async with open_registry(stranger) as other:
                 assert await names(other) == {ONE.instance}
                 await is_refused(other.announce(STACK, ()))
@@ -301,7 +301,7 @@ def test_who_does_not_know_the_password_may_only_read(program: ZooKeeperProgram)
             assert await names(successor) == {TWO.instance}
         assert all(well for _, well, _ in await diagnose(stage.options))
 
-    run(program, scenario, auth="me:secret")
+    run(program, scenario, token="me:secret")
 
 
 def test_the_doctor_tells_what_answers(program: ZooKeeperProgram) -> None:
@@ -310,7 +310,7 @@ def test_the_doctor_tells_what_answers(program: ZooKeeperProgram) -> None:
         assert [well for _, well, _ in rows] == [True, True, True]
         assert "standalone" in rows[0][2]
         assert await stage.by_hand(lambda client: client.exists(stage.prefix)) is None
-        nobody = Options(hosts="127.0.0.1:1", deadline=0.5)
+        nobody = Options(address="127.0.0.1:1", deadline=0.5)
         assert [well for _, well, _ in await diagnose(nobody)] == [False, False]
 
     run(program, scenario)

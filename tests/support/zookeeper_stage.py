@@ -25,7 +25,7 @@ class ZooKeeperStage:
         self.program = program
         self.prefix = f"/bluegreen/test-{next(_NUMBERS)}"
         words = {"session_timeout": 10.0, "deadline": 2.0, **options}
-        self.options = Options(hosts=program.hosts, prefix=self.prefix, **words)
+        self.options = Options(address=program.hosts, path=self.prefix, **words)
 
     def client(self) -> AbstractAsyncContextManager[ZooKeeperRegistry]:
         return open_registry(self.options)

@@ -21,14 +21,14 @@ WHAT = "examining it"
 
 async def examine(options: Options) -> tuple[Finding, ...]:
     """Return what was found, most basic first. Never raises; stops at what makes the rest moot."""
-    members = await asyncio.gather(*(_member(host, options.deadline) for host in options.hosts.split(",")))
+    members = await asyncio.gather(*(_member(host, options.deadline) for host in options.address.split(",")))
     try:
         link = Link(options)
     except BluegreenError as error:
         return (*members, ("zookeeper", False, f"{error.message}. {error.hint}"))
     try:
         await link.one(WHAT, lambda client: client.exists_async("/"))
-        session = ("zookeeper", True, f"a session with {options.hosts}")
+        session = ("zookeeper", True, f"a session with {options.address}")
         return (*members, session, await _rights(link, options))
     except BluegreenError as error:
         return (*members, ("zookeeper", False, f"{error.message} ({error.evidence[-1][1]}). {error.hint}"))
@@ -69,7 +69,7 @@ async def _srvr(host: str, port: int) -> str:
 async def _rights(link: Link, options: Options) -> Finding:
     """Try to write in a transaction that cannot succeed: it tells what is allowed and leaves no trace."""
     place = await _lowest_that_exists(link, options.prefix)
-    who = "without credentials" if options.auth is None else "with the credentials of `auth`"
+    who = "without credentials" if options.token is None else "with the credentials of `token`"
 
     def attempt(client: Any) -> Any:
         transaction = client.transaction()
@@ -79,7 +79,7 @@ async def _rights(link: Link, options: Options) -> Finding:
 
     results = await link.one(WHAT, attempt)
     if any(isinstance(result, NoAuthError) for result in results):
-        return "zookeeper rights", False, f"may not write in {place} {who}: set `auth`, or mend the ACL"
+        return "zookeeper rights", False, f"may not write in {place} {who}: set `token`, or mend the ACL"
     if any(isinstance(result, NoNodeError) for result in results):
         return "zookeeper rights", True, f"may write in {place} {who}"
     return "zookeeper rights", False, f"cannot write in {place} {who}: {results}"

@@ -36,28 +36,28 @@ ANSWERS = (NoNodeError, NodeExistsError, BadVersionError, NotEmptyError)
 """Not faults: they say what is there, and whoever asked decides what it means."""
 
 
-def translated(error: BaseException, hosts: str, what: str) -> BluegreenError:
+def translated(error: BaseException, address: str, what: str) -> BluegreenError:
     """Return ``error`` of the client library as one of ours. ``what`` was being done."""
     if isinstance(error, AWAY):
-        return down(hosts, what, words(error))
-    return refused(what, words(error), hosts)
+        return down(address, what, words(error))
+    return refused(what, words(error), address)
 
 
-def down(hosts: str, what: str, why: str) -> Temporary:
+def down(address: str, what: str, why: str) -> Temporary:
     return Temporary(
         f"ZooKeeper does not answer: {what}",
         code="registry_down",
         hint="Traffic stays as it is. Look at the ensemble (`bluegreen doctor`) and the network.",
-        evidence=(("hosts", hosts), ("seen", why)),
+        evidence=(("address", address), ("seen", why)),
     )
 
 
-def refused(what: str, why: str, hosts: str = "") -> Permanent:
+def refused(what: str, why: str, address: str = "") -> Permanent:
     return Permanent(
         f"ZooKeeper refuses: {what}",
         code="registry_refused",
-        hint="Mend the rights (`auth`, the ACL of the node) or the names; `bluegreen doctor` tells more.",
-        evidence=(("says", why), *((("hosts", hosts),) if hosts else ())),
+        hint="Mend the rights (`token`, the ACL of the node) or the names; `bluegreen doctor` tells more.",
+        evidence=(("says", why), *((("address", address),) if address else ())),
     )
 
 

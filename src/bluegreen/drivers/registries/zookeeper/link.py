@@ -70,7 +70,7 @@ class Link:
             self._handler = Handler(self._options.deadline)
             self._client = _client(self._options, self._handler)
         except ValueError as error:
-            raise refused(f"the hosts {self._options.hosts}", str(error)) from None
+            raise refused(f"the address {self._options.address}", str(error)) from None
         client = self._client
 
         def heard(state: str) -> None:
@@ -120,7 +120,7 @@ class Link:
                         promises = await self._promises(questions[start : start + AT_ONCE])
             except TimeoutError:
                 why = "no answer" if self.online else "no connection"
-                raise down(self._options.hosts, what, f"{why} within {self.deadline:g} s") from None
+                raise down(self._options.address, what, f"{why} within {self.deadline:g} s") from None
             answers += [self._answer(what, promise) for promise in promises]
         return answers
 
@@ -129,12 +129,12 @@ class Link:
             return promise.value
         if isinstance(promise.exception, ANSWERS):
             return promise.exception
-        raise translated(promise.exception, self._options.hosts, what) from None
+        raise translated(promise.exception, self._options.address, what) from None
 
     async def _ready(self, what: str) -> None:
         """Wait for a connection that is up to date: a member that lags behind would tell what was."""
         if self._closed:
-            raise down(self._options.hosts, what, "the registry was closed here")
+            raise down(self._options.address, what, "the registry was closed here")
         async with self._restarting:
             if self._gave_up:
                 await self._restart()
@@ -143,7 +143,7 @@ class Link:
                 heard.clear()
                 await heard.wait()
                 if self._gave_up:
-                    raise refused(what, f"the session ended: {self._gave_up}", self._options.hosts)
+                    raise refused(what, f"the session ended: {self._gave_up}", self._options.address)
         if self._synced != self.epoch:
             epoch = self.epoch
             (promise,) = await self._promises([lambda client: client.sync_async("/")])
@@ -207,10 +207,10 @@ class Link:
 
 def _client(options: Options, handler: Handler) -> KazooClient:
     retry = KazooRetry(max_tries=-1, delay=0.1, backoff=2, max_delay=1.0, sleep_func=handler.sleep_func)
-    auth = None if options.auth is None else options.auth.get_secret_value()
+    auth = None if options.token is None else options.token.get_secret_value()
     acl = [make_acl("auth", "", all=True), make_acl("world", "anyone", read=True)]
     return KazooClient(
-        hosts=options.hosts,
+        hosts=options.address,
         timeout=options.session_timeout,
         handler=handler,
         auth_data=[("digest", auth)] if auth else None,
