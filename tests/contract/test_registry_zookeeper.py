@@ -1,0 +1,27 @@
+"""The registry in a real ZooKeeper keeps the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from bluegreen.testing.registry_contract import RegistryContract, Stage
+from tests.support.zookeeper_program import ZooKeeperProgram, running
+from tests.support.zookeeper_stage import staged
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZooKeeperProgram]:
+    with running(tmp_path_factory.mktemp("zookeeper")) as started:
+        yield started
+
+
+class TestZooKeeperRegistry(RegistryContract):
+    @pytest.fixture(autouse=True)
+    def _program(self, program: ZooKeeperProgram) -> None:
+        self.program = program
+
+    def stage(self) -> AbstractAsyncContextManager[Stage]:
+        return staged(self.program)
