@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -85,7 +84,7 @@ def test_a_switch_waits_for_a_frozen_registry_and_says_so() -> None:
     async def scenario(scene: Scene) -> None:
         house, box = scene.house, scene.box
         async with box.users() as load:
-            scene.consul.signal(signal.SIGSTOP)
+            scene.consul.freeze()
             began = await house.post("/v1/routes/lbx/switch", {"target": "webx-blue"})
             await until(lambda: doubts(box), timeout=30.0)
 
@@ -96,7 +95,7 @@ def test_a_switch_waits_for_a_frozen_registry_and_says_so() -> None:
             await until(told, timeout=30.0)
             assert "the registry is behind for" in (await house.cli("status")).out
             assert await box.version() == "0.0.1"
-            scene.consul.signal(signal.SIGCONT)
+            scene.consul.thaw()
             ended = await house.settled(began["rollout"]["id"])
             assert ended["outcome"]["exit_code"] == 0, ended
             assert await box.version() == "0.0.2"

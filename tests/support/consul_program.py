@@ -21,6 +21,7 @@ import aiohttp
 
 from bluegreen.drivers.registries.consul import ConsulRegistry, Options, open_registry
 from bluegreen.ports.registry import Registry
+from tests.support.freezing import freeze
 from tests.support.images import REPOSITORY
 from tests.support.waiting import until
 
@@ -105,9 +106,13 @@ class Consul:
 
             await until(ready, 60)
 
-    def signal(self, number: int) -> None:
+    def freeze(self) -> None:
         assert self._process is not None
-        self._process.send_signal(number)
+        freeze(self._process.pid)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         if self._process is not None:
@@ -181,10 +186,10 @@ class ConsulStage:
         return open_registry(self.options)
 
     async def freeze(self) -> None:
-        self.consul.signal(signal.SIGSTOP)
+        self.consul.freeze()
 
     async def thaw(self) -> None:
-        self.consul.signal(signal.SIGCONT)
+        self.consul.thaw()
 
     async def kill(self) -> None:
         self.consul.kill()
