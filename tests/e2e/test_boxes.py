@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import pytest
 
 from bluegreen.domain.policy import RolloutPolicy
 from bluegreen.domain.stack import StackSpec
 from tests.e2e.test_no_request_fails import unharmed
 from tests.support.box import Box
 from tests.support.consul_program import Consul, a_consul
+from tests.support.docker_engine import DockerEngine
 from tests.support.house import LIGHT, House, managed, two_colors
+from tests.support.namespace import namespace_at
 from tests.support.waiting import until
 
 BRIEF = RolloutPolicy(start_deadline=30.0, bake=0.5, drain=10.0)
@@ -150,6 +156,53 @@ def test_a_box_behind_nginx_follows_within_the_bound_of_reloads() -> None:
             assert result.failed <= 2 * LIGHT["keepalive"], result.first_failures
 
     play(two_colors, scenario, elsewhere="nginx")
+
+
+@pytest.mark.docker
+def test_a_box_in_another_network_follows_and_outlives_a_partition(stocked: DockerEngine) -> None:
+    async def main() -> None:
+        with a_consul(client_addr="0.0.0.0") as consul:
+            await consul.until_ready()
+            port = consul.address.rpartition(":")[2]
+            async with House.standing("docker", stocked.url, registry=f"consul://{consul.address}") as house:
+                await house.up(open_to_all(two_colors(house.port)))
+                bridge, gateway, own, prefix = docker_network(stocked, "cloud")
+                registry = f"consul://{gateway}:{port}"
+                with namespace_at(bridge, own, prefix) as elsewhere:
+                    options = {"inside": elsewhere.inside, "host": own}
+                    async with Box.following(registry, "cloud", house.port, **options) as box:
+                        await until(box.serves, timeout=30.0)
+                        async with box.users() as load:
+                            await switched(house, "webx-blue")
+                            assert await box.version() == "0.0.2"
+                            with elsewhere.cut_off_from(int(port)):
+                                began = await house.post("/v1/routes/lbx/switch", {"target": "webx-green"})
+                                await until(lambda: doubts(box), timeout=60.0)
+                                assert await box.version() == "0.0.2"
+                            await house.settled(began["rollout"]["id"])
+                            await until(lambda: box.serves("0.0.1"), timeout=30.0)
+                            unharmed(await load.stop())
+
+    asyncio.run(main())
+
+
+def open_to_all(stack: StackSpec) -> StackSpec:
+    (balancer,) = stack.balancers
+    listeners = tuple(replace(listener, address="") for listener in balancer.listeners)
+    return replace(stack, balancers=(replace(balancer, listeners=listeners),))
+
+
+def docker_network(engine: DockerEngine, stack: str) -> tuple[str, str, str, int]:
+    """Return the bridge of a stack's network, the host's address on it, a free one, and the prefix."""
+    (found,) = json.loads(engine.docker("network", "inspect", f"bluegreen_{stack}"))
+    (pool,) = found["IPAM"]["Config"]
+    network = ipaddress.ip_network(pool["Subnet"])
+    return f"br-{found['Id'][:12]}", pool["Gateway"], str(network[-2]), network.prefixlen
+
+
+async def switched(house: House, target: str) -> None:
+    rollout = await house.switch("lbx", target)
+    assert rollout["outcome"]["exit_code"] == 0, rollout
 
 
 def doubts(box: Box) -> bool:
