@@ -56,7 +56,8 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """The document :data:`REVISION`, written last when only announcements changed."""
+    """The document :data:`REVISION`, written whenever announcements have changed: who sees it unchanged
+    need not look at them for what was told on purpose."""
 
     revision: int
     owner: str = ""

@@ -99,10 +99,10 @@ class Announcer:
         """
         self.want(routing)
         try:
-            async with asyncio.timeout(DEADLINE):
+            async with asyncio.timeout(patience(routing)):
                 return await self._publish(routing)
         except TimeoutError as error:
-            raise _silent(self.registry.name) from error
+            raise _silent(self.registry.name, patience(routing)) from error
 
     async def next_report(self) -> None:
         """Wait until something changed in the registry, such as what a box reports."""
@@ -131,7 +131,7 @@ class Announcer:
             if self._wanted is None:
                 continue
             try:
-                async with asyncio.timeout(DEADLINE):
+                async with asyncio.timeout(patience(self._wanted)):
                     await self._publish(self._wanted)
                 failures = 0
             except (BluegreenError, TimeoutError) as error:
@@ -179,10 +179,9 @@ class Announcer:
         announced: tuple[Announcement, ...],
     ) -> None:
         """Tell what differs, in the order in which it is to be believed: who, what, how much."""
-        before = told.revision
-        changed = announced != told.announced
-        if changed:
+        if announced != told.announced:
             await self.registry.announce(stack, announced)
+            await self._write(stack, told, REVISION, Revision(revision=told.revision + 1, owner=self._owner))
         if structure != told.structure:
             document = Structure(revision=told.revision + 1, routing=structure, owner=self._owner)
             await self._write(stack, told, STRUCTURE, document)
@@ -191,8 +190,6 @@ class Announcer:
                 self._conceded.pop(route, None)
                 share = Share(revision=told.revision + 1, weights=dict(weights), owner=self._owner)
                 await self._write(stack, told, share_key(route, stack), share)
-        if changed and told.revision == before:
-            await self._write(stack, told, REVISION, Revision(revision=told.revision + 1, owner=self._owner))
         told.structure, told.announced = structure, announced
         told.shares = shares
 
@@ -203,7 +200,7 @@ class Announcer:
 
     async def _look(self, stack: str) -> _Told:
         """Return what a stack's readers are told now, by whomever."""
-        listing = await self.registry.list(stack)
+        listing = await self.registry.list(stack, documents_only=True)
         shown, _ = picture(listing)
         now = int(self._clock.now() * 1000)
         return _Told(
@@ -246,7 +243,7 @@ class Announcer:
             async for _ in changes:
                 try:
                     async with asyncio.timeout(DEADLINE):
-                        listing = await self.registry.list(stack)
+                        listing = await self.registry.list(stack, documents_only=True)
                 except (BluegreenError, TimeoutError) as error:
                     self._complain(error)
                     continue
@@ -258,7 +255,7 @@ class Announcer:
     async def _compare(self, stack: str, listing: Listing) -> None:
         if self._lacks(stack, listing):
             async with self._lock:  # while nothing is being told: what is missing now is lost
-                if self._lacks(stack, await self.registry.list(stack)):
+                if self._lacks(stack, await self.registry.list(stack, documents_only=True)):
                     log.info("registry.told_again", stack=stack)
                     self._told.pop(stack, None)
                     self._wake.set()
@@ -282,9 +279,14 @@ def _code(error: Exception) -> str:
     return error.code if isinstance(error, BluegreenError) else "registry_down"
 
 
-def _silent(name: str) -> Temporary:
+def patience(routing: Routing) -> float:
+    """Return the seconds that telling all of ``routing`` may take: the first time it is all of it."""
+    return DEADLINE + 0.02 * sum(len(pool.servers) for pool in routing.pools.values())
+
+
+def _silent(name: str, seconds: float) -> Temporary:
     return Temporary(
-        f"{name} did not take a change within {DEADLINE:g} s",
+        f"{name} did not take a change within {seconds:g} s",
         code="registry_down",
         hint="Traffic stays as it is. `bluegreen doctor` shows whether it can be reached.",
     )

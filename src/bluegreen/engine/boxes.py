@@ -118,7 +118,7 @@ class Boxes:
         for stack in asked:
             told = watched.get(stack, {})
             if stack not in watched and self._inner is None:
-                told = reports(await self._announcer.registry.list(stack))
+                told = reports(await self._announcer.registry.list(stack, documents_only=True))
             for box, report in told.items():
                 found.setdefault(box, {})[stack] = report
         return found

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from bluegreen.domain.announcement import Listing
 from bluegreen.domain.errors import BluegreenError
 from bluegreen.domain.last_good import Belief, believe
-from bluegreen.domain.naming import stack_of
-from bluegreen.domain.publication import BOXES, BoxReport, Picture, assembled
+from bluegreen.domain.naming import PoolId, stack_of
+from bluegreen.domain.publication import BOXES, REVISION, BoxReport, Picture, assembled
 from bluegreen.domain.routing import BalancerFacts, Routing
 from bluegreen.engine.pictures import picture
 from bluegreen.ports.balancer import Balancer
@@ -30,6 +30,13 @@ PACE = 0.05
 
 LOOK_EVERY = 5.0
 """Seconds until the next look where nothing was told, or the last one failed."""
+
+WHOLE_EVERY = 1.0
+"""Seconds between two looks at all announcements while the controller tells of no new ones: they may vanish
+by themselves. A switch is seen without."""
+
+KEEP_EVERY = 1.0
+"""Seconds between two copies on disk."""
 
 COUNT_EVERY = 10.0
 """Seconds between two reports of which only counters differ."""
@@ -84,8 +91,12 @@ class Follower:
         self._refused = ""
         self._stale: dict[str, float] = {}
         self._dirty: set[str] = set()
+        self._later: set[str] = set()
+        self._seen: dict[str, Listing] = {}
+        self._seen_at: dict[str, float] = {}
+        self._whole_routing = Routing()
         self._unreported: set[str] = set(self._stacks)
-        self._kept = ""
+        self._changed = asyncio.Event()
         self._wake = asyncio.Event()
         self._reporting = asyncio.Event()
 
@@ -96,6 +107,7 @@ class Follower:
             group.create_task(self._balancer.supervise())
             group.create_task(self._registry.supervise())
             group.create_task(self._report())
+            group.create_task(self._keep())
             group.create_task(self._watch_balancer())
             for stack in self._stacks:
                 group.create_task(self._watch(stack))
@@ -113,7 +125,6 @@ class Follower:
         for stack in self._stacks:
             self._beliefs[stack] = Belief(picture=pictures.get(stack, Picture()))
         if any(belief.picture.structure is not None for belief in self._beliefs.values()):
-            self._kept = text
             await self._apply()
 
     async def _watch(self, stack: str) -> None:
@@ -130,8 +141,9 @@ class Follower:
 
     async def _follow(self) -> None:
         while True:
-            if not await self._clock.wait(self._wake, LOOK_EVERY):
-                self._dirty |= set(self._stacks)
+            if not await self._clock.wait(self._wake, WHOLE_EVERY if self._later else LOOK_EVERY):
+                self._dirty |= self._later or set(self._stacks)
+                self._later = set()
             self._wake.clear()
             dirty, self._dirty = self._dirty, set()
             before = {stack: self._beliefs[stack].picture for stack in dirty}
@@ -146,12 +158,25 @@ class Follower:
     async def _look(self, stack: str) -> None:
         try:
             async with asyncio.timeout(DEADLINE):
-                listing = await self._registry.list(stack)
+                listing = await self._listed(stack)
         except (BluegreenError, TimeoutError) as error:
             words = error.message if isinstance(error, BluegreenError) else "it did not answer in time"
             self._doubt(stack, f"{self._registry.name}: {words}")
+            self._seen.pop(stack, None)
             return
         self._take(stack, listing)
+
+    async def _listed(self, stack: str) -> Listing:
+        """Return what the registry says; of announcements what it said last, where nothing new was told."""
+        before, now = self._seen.get(stack), self._clock.now()
+        if before is not None and now - self._seen_at[stack] < WHOLE_EVERY:
+            listing = await self._registry.list(stack, documents_only=True)
+            if listing.documents.get(REVISION) == before.documents.get(REVISION):
+                self._later.add(stack)
+                return replace(before, documents=listing.documents)
+        listing = await self._registry.list(stack)
+        self._seen[stack], self._seen_at[stack] = listing, now
+        return listing
 
     def _take(self, stack: str, listing: Listing) -> None:
         said, unreadable = picture(listing)
@@ -187,31 +212,37 @@ class Follower:
             if revision != self._applied[stack]:
                 self._applied[stack] = revision
                 self._say("followed", stack, _summary(self._beliefs[stack].picture))
-        await self._keep()
+        self._changed.set()
 
     def _whole(self) -> Routing:
-        """Return the routing of all stacks; of two that want one port, the first named has it."""
-        whole = Routing()
+        """Return the routing of all stacks; of two that want one port, the first named has it.
+
+        Pools that did not change are the very objects of the last one: so a driver finds what did.
+        """
+        whole, before = Routing(), self._whole_routing.pools
         for belief in self._beliefs.values():
             part = assembled(belief.picture, without_unwell=not self._balancer.checks)
+            same = {k: before[k] if before.get(k) == pool else pool for k, pool in part.pools.items()}
             whole = Routing(
                 listeners={**part.listeners, **whole.listeners},
                 routes={**whole.routes, **part.routes},
-                pools={**whole.pools, **part.pools},
+                pools={**whole.pools, **same},
                 settings=replace(whole.settings, maxconn=max(whole.settings.maxconn, part.settings.maxconn)),
             )
+        self._whole_routing = whole
         return whole
 
     async def _keep(self) -> None:
-        pictures = {s: b.picture for s, b in self._beliefs.items() if b.picture.structure is not None}
-        text = encode(Kept(pictures=pictures))
-        if text == self._kept:
-            return
-        try:
-            await self._keepsake.keep(text)
-            self._kept = text
-        except BluegreenError as error:
-            self._say("copy.unwritable", "", error.message)
+        """Keep a copy of what was applied, not more often than it is worth."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            pictures = {s: b.picture for s, b in self._beliefs.items() if b.picture.structure is not None}
+            try:
+                await self._keepsake.keep(encode(Kept(pictures=pictures)))
+            except BluegreenError as error:
+                self._say("copy.unwritable", "", error.message)
+            await self._clock.wait(asyncio.Event(), KEEP_EVERY)
 
     async def _report(self) -> None:
         """Tell the controller what is true here: at once what matters to a rollout, counters now and then."""
@@ -266,24 +297,25 @@ def _essence(report: BoxReport | None) -> object:
     """Return what of a report a rollout may wait for."""
     if report is None:
         return None
+    idle = _idle(report)
     pools = {
         key: (
             [(s.name, s.host, s.port, s.admin, s.health) for s in pool.servers],
-            pool.in_flight if key in _idle(report) else None,
+            pool.in_flight if key in idle else None,
         )
         for key, pool in report.pools.items()
     }
     return report.revision, report.shares, pools, report.stale_since, report.trouble
 
 
-def _idle(report: BoxReport) -> set[str]:
+def _idle(report: BoxReport) -> set[PoolId]:
     """Return the pools without a share of any route: their requests in flight can only become fewer."""
     live = {pool for weights in report.shares.values() for pool, weight in weights.items() if weight > 0}
     return {key for key in report.pools if key not in live}
 
 
 def _draining(report: BoxReport) -> bool:
-    return any(report.pools[key].in_flight for key in report.pools if key in _idle(report))
+    return any(report.pools[key].in_flight for key in _idle(report))
 
 
 def _summary(shown: Picture) -> str:

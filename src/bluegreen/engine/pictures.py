@@ -5,7 +5,9 @@ One document that cannot be read costs that document only, and is told of in wor
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Hashable
+from functools import lru_cache
+from typing import Any, TypeVar, cast
 
 from bluegreen.domain.announcement import Document, Listing
 from bluegreen.domain.naming import RouteId, route_id
@@ -61,12 +63,19 @@ def share_key(route: RouteId, stack: str) -> str:
     return ROUTES + route.removeprefix(f"{stack}.")
 
 
+@lru_cache(maxsize=512)
+def _decoded(kind: Any, text: str) -> Any:
+    """Most documents of a listing are those of the listing before; what they hold does not change."""
+    return decode(kind, text)
+
+
 def _read(kind: type[T], listing: Listing, key: str, told: list[str]) -> T | None:
     document: Document | None = listing.documents.get(key)
     if document is None:
         return None
     try:
-        return decode(kind, document.text)
+        found: T = _decoded(cast("Hashable", kind), document.text)
+        return found
     except UndecodableError as error:
         told.append(f"{key}: {error}")
         return None

@@ -26,8 +26,10 @@ class Registry(Protocol):
         """
         ...
 
-    async def list(self, stack: str) -> Listing:
+    async def list(self, stack: str, *, documents_only: bool = False) -> Listing:
         """Return what is said of ``stack``; an unknown one has nothing. Raises rather than returning a part.
+
+        With ``documents_only`` it says nothing of announcements, and costs the same however many there are.
 
         An entry that cannot be read is skipped and told of in ``malformed``. Documents are read before
         announcements: who writes a document after announcing is seen with what was announced.

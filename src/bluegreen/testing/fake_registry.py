@@ -93,10 +93,12 @@ class FakeRegistry:
             self.house.changed()
         await self._ask("announce", after=True)
 
-    async def list(self, stack: str) -> Listing:
+    async def list(self, stack: str, *, documents_only: bool = False) -> Listing:
         await self._ask("list", after=False)
         if self.house.told_instead is not None:
             return replace(self.house.told_instead, stack=stack)
+        if documents_only:
+            return Listing(stack=stack, documents=dict(self.house.documents.get(stack, {})))
         announced: Mapping[str, Announcement] = self.house.announced.get(stack, {})
         return Listing(
             stack=stack,

@@ -188,6 +188,9 @@ class RegistryContract:
             await registry.announce(STACK, ())
             listing = await registry.list(STACK)
             assert set(listing.documents) == {"structure"}
+            await registry.announce(STACK, (announcement(1),))
+            alone = await registry.list(STACK, documents_only=True)
+            assert (alone.documents, set(alone.announcements)) == (listing.documents, set())
             assert listing.malformed == ()
 
         self.run(scenario)

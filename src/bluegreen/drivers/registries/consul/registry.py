@@ -57,8 +57,10 @@ class ConsulRegistry:
             self._wishes[stack] = {one.id: one for one in made}
             await self._tell(stack, self._wishes[stack])
 
-    async def list(self, stack: str) -> Listing:
+    async def list(self, stack: str, *, documents_only: bool = False) -> Listing:
         documents, malformed = await self._documents.read(stack)
+        if documents_only:
+            return Listing(stack=stack, documents=documents, malformed=tuple(malformed))
         found = await self._services.entries(stack)
         announced: dict[str, Announcement] = {}
         unwell: set[str] = set()

@@ -19,6 +19,9 @@ from bluegreen.drivers.registries.consul.entries import STACK, Registration
 SIDE_BY_SIDE = 16
 """Requests at a time: the agent writes each registration to its disk."""
 
+FEW = 8
+"""Services that are asked for by name; where there are more, the nodes may be fewer questions."""
+
 LONGEST_PAUSE = 0.25
 
 Entry = Mapping[str, Any]
@@ -47,6 +50,10 @@ class Services:
         what = f"listing the instances of {stack}"
         names = (await self._client.read("catalog/services", what=what)).json(dict)
         asked = {name for name, tags in names.items() if stack in (tags or ())} | set(also)
+        if len(asked) > FEW:
+            nodes = (await self._client.read("catalog/nodes", what=what)).json(list)
+            if len(nodes) < len(asked):
+                return await self._by_node(stack, [str(node.get("Node")) for node in nodes], what)
         chosen = {"filter": f'Service.Meta["{STACK}"] == {json.dumps(stack)}'}
 
         async def of(name: str) -> list[Entry]:
@@ -59,6 +66,28 @@ class Services:
             return entries
 
         return [entry for part in await _bounded(of, sorted(asked)) for entry in part]
+
+    async def _by_node(self, stack: str, nodes: Collection[str], what: str) -> list[Entry]:
+        """Return the same by asking for nodes, of which there are fewer than services."""
+        ours = {"filter": f'Meta["{STACK}"] == {json.dumps(stack)}'}
+        tagged = {"filter": f'ServiceTags contains {json.dumps(stack)} or ServiceID == ""'}
+
+        async def of(node: str) -> list[Entry]:
+            found = (await self._client.read(f"catalog/node/{node}", what=what, params=ours)).json(dict)
+            services = found.get("Services") or {}
+            if not services:
+                return []
+            checks = (await self._client.read(f"health/node/{node}", what=what, params=tagged)).json(list)
+            return [
+                {
+                    "Node": found["Node"],
+                    "Service": service,
+                    "Checks": [c for c in checks if c.get("ServiceID") in ("", key)],
+                }
+                for key, service in services.items()
+            ]
+
+        return [entry for part in await _bounded(of, nodes) for entry in part]
 
     async def are_held(self, stack: str, wanted: Mapping[str, Registration]) -> bool:
         """Whether the agent holds exactly ``wanted`` (by ID)."""

@@ -48,9 +48,11 @@ class ZooKeeperRegistry:
             self._announced[stack] = wanted
             await self._hold_announcements(layout, wanted, others=True)
 
-    async def list(self, stack: str) -> Listing:
+    async def list(self, stack: str, *, documents_only: bool = False) -> Listing:
         layout = self._layout(stack)
         documents, malformed = await read_documents(self._nodes, layout)
+        if documents_only:
+            return Listing(stack=stack, documents=documents, malformed=tuple(malformed))
         announcements: dict[str, Announcement] = {}
         for path, node in (await self._announcements(layout)).items():
             try:
