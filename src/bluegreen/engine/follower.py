@@ -32,8 +32,7 @@ LOOK_EVERY = 5.0
 """Seconds until the next look where nothing was told, or the last one failed."""
 
 WHOLE_EVERY = 1.0
-"""Seconds between two looks at all announcements while the controller tells of no new ones: they may vanish
-by themselves. A switch is seen without."""
+"""Seconds, at least, between two looks at all announcements while the controller tells of no new ones."""
 
 KEEP_EVERY = 1.0
 """Seconds between two copies on disk."""
@@ -91,9 +90,7 @@ class Follower:
         self._refused = ""
         self._stale: dict[str, float] = {}
         self._dirty: set[str] = set()
-        self._later: set[str] = set()
         self._seen: dict[str, Listing] = {}
-        self._seen_at: dict[str, float] = {}
         self._whole_routing = Routing()
         self._unreported: set[str] = set(self._stacks)
         self._changed = asyncio.Event()
@@ -111,6 +108,7 @@ class Follower:
             group.create_task(self._watch_balancer())
             for stack in self._stacks:
                 group.create_task(self._watch(stack))
+                group.create_task(self._see_all(stack))
             await self._follow()
 
     async def _begin_with_what_was_good(self) -> None:
@@ -141,9 +139,8 @@ class Follower:
 
     async def _follow(self) -> None:
         while True:
-            if not await self._clock.wait(self._wake, WHOLE_EVERY if self._later else LOOK_EVERY):
-                self._dirty |= self._later or set(self._stacks)
-                self._later = set()
+            if not await self._clock.wait(self._wake, LOOK_EVERY):
+                self._dirty |= set(self._stacks)
             self._wake.clear()
             dirty, self._dirty = self._dirty, set()
             before = {stack: self._beliefs[stack].picture for stack in dirty}
@@ -168,15 +165,33 @@ class Follower:
 
     async def _listed(self, stack: str) -> Listing:
         """Return what the registry says; of announcements what it said last, where nothing new was told."""
-        before, now = self._seen.get(stack), self._clock.now()
-        if before is not None and now - self._seen_at[stack] < WHOLE_EVERY:
+        before = self._seen.get(stack)
+        if before is not None:
             listing = await self._registry.list(stack, documents_only=True)
             if listing.documents.get(REVISION) == before.documents.get(REVISION):
-                self._later.add(stack)
-                return replace(before, documents=listing.documents)
-        listing = await self._registry.list(stack)
-        self._seen[stack], self._seen_at[stack] = listing, now
-        return listing
+                return replace(self._seen.get(stack, before), documents=listing.documents)
+        self._seen[stack] = await self._registry.list(stack)
+        return self._seen[stack]
+
+    async def _see_all(self, stack: str) -> None:
+        """Look at all announcements now and then: they vanish, or fail the registry's check, unasked."""
+        pause = WHOLE_EVERY
+        while True:
+            await self._clock.wait(asyncio.Event(), pause)
+            began = self._clock.now()
+            try:
+                async with asyncio.timeout(DEADLINE):
+                    listing = await self._registry.list(stack)
+            except (BluegreenError, TimeoutError):
+                continue  # told where it is met by those who wait for it
+            pause = max(WHOLE_EVERY, 10 * (self._clock.now() - began))
+            before = self._seen.get(stack)
+            if before is not None and (
+                before.announcements != listing.announcements or before.unwell != listing.unwell
+            ):
+                self._seen[stack] = listing
+                self._dirty.add(stack)
+                self._wake.set()
 
     def _take(self, stack: str, listing: Listing) -> None:
         said, unreadable = picture(listing)
