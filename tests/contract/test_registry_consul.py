@@ -9,9 +9,10 @@ import pytest
 
 from bluegreen.testing.registry_contract import RegistryContract, Stage
 from tests.support.consul_program import Consul, a_consul, consul_stage
+from tests.support.last_good_contract import LastGoodContract
 
 
-class TestConsul(RegistryContract):
+class OnConsul:
     consul: Consul
 
     @pytest.fixture(autouse=True, scope="class")
@@ -22,3 +23,11 @@ class TestConsul(RegistryContract):
 
     def stage(self) -> AbstractAsyncContextManager[Stage]:
         return consul_stage(self.consul)
+
+
+class TestConsul(OnConsul, RegistryContract):
+    pass
+
+
+class TestLastGoodOnConsul(OnConsul, LastGoodContract):
+    pass

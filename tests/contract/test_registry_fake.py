@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from bluegreen.ports.registry import Registry
 from bluegreen.testing.fake_registry import FakeHouse, FakeRegistry
 from bluegreen.testing.registry_contract import RegistryContract, Stage
+from tests.support.last_good_contract import LastGoodContract
 
 
 class FakeStage:
@@ -43,5 +44,10 @@ async def _stage() -> AsyncIterator[Stage]:
 
 
 class TestFakeRegistry(RegistryContract):
+    def stage(self) -> AbstractAsyncContextManager[Stage]:
+        return _stage()
+
+
+class TestLastGoodOnTheFake(LastGoodContract):
     def stage(self) -> AbstractAsyncContextManager[Stage]:
         return _stage()

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from bluegreen.testing.registry_contract import RegistryContract, Stage
+from tests.support.last_good_contract import LastGoodContract
 from tests.support.zookeeper_program import ZooKeeperProgram, running
 from tests.support.zookeeper_stage import staged
 
@@ -18,10 +19,18 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZooKeeperProgr
         yield started
 
 
-class TestZooKeeperRegistry(RegistryContract):
+class OnZooKeeper:
     @pytest.fixture(autouse=True)
     def _program(self, program: ZooKeeperProgram) -> None:
         self.program = program
 
     def stage(self) -> AbstractAsyncContextManager[Stage]:
         return staged(self.program)
+
+
+class TestZooKeeperRegistry(OnZooKeeper, RegistryContract):
+    pass
+
+
+class TestLastGoodOnZooKeeper(OnZooKeeper, LastGoodContract):
+    pass

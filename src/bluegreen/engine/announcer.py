@@ -155,20 +155,33 @@ class Announcer:
             return {stack: told.revision for stack, told in self._told.items()}
 
     async def _publish_stack(self, stack: str, routing: Routing) -> None:
+        try:
+            await self._publish_once(stack, routing)
+        except BluegreenError as error:
+            self._told.pop(stack, None)  # what is there is read again before the next attempt
+            if error.code != CONFLICT:
+                raise
+            if rivals := await self._rivals(stack):
+                self._conceded |= {key: route.weights for key, route in routing.routes.items()}
+                error.evidence = (*error.evidence, ("written by", ", ".join(rivals)))
+                raise
+            await self._publish_once(stack, routing)  # the registry had lost it: nobody else spoke
+
+    async def _publish_once(self, stack: str, routing: Routing) -> None:
         told = self._told.get(stack)
         if told is None:
             told = await self._look(stack)
         structure = structure_of(routing, stack)
         shares = {key: routing.routes[key].weights for key in structure.routes}
         announced = self._announcements(stack, routing.pools.values())
-        try:
-            await self._tell(stack, told, structure, shares, announced)
-        except BluegreenError as error:
-            self._told.pop(stack, None)  # what is there is read again before the next attempt
-            if error.code == CONFLICT:
-                self._conceded |= shares
-            raise
+        await self._tell(stack, told, structure, shares, announced)
         self._told[stack] = told
+
+    async def _rivals(self, stack: str) -> list[str]:
+        """Return the other controllers that wrote something of a stack last."""
+        shown, _ = picture(await self.registry.list(stack, documents_only=True))
+        written = (shown.structure, *shown.shares.values())
+        return sorted({one.owner for one in written if one is not None and one.owner != self._owner})
 
     async def _tell(
         self,
