@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
-from collections.abc import Awaitable, Callable
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +22,8 @@ from tests.support.docker_engine import DockerEngine
 from tests.support.house import LIGHT, House, managed, two_colors
 from tests.support.namespace import namespace_at
 from tests.support.waiting import until
+from tests.support.zookeeper_program import ZooKeeperProgram
+from tests.support.zookeeper_program import running as zookeeper
 
 BRIEF = RolloutPolicy(start_deadline=30.0, bake=0.5, drain=10.0)
 
@@ -27,10 +32,22 @@ BRIEF = RolloutPolicy(start_deadline=30.0, bake=0.5, drain=10.0)
 class Scene:
     """A registry, a controller without a balancer of its own, and a box that serves."""
 
-    consul: Consul
+    server: Consul | ZooKeeperProgram
     house: House
     box: Box
     registry: str
+
+
+@asynccontextmanager
+async def a_registry(kind: str) -> AsyncIterator[tuple[Consul | ZooKeeperProgram, str]]:
+    """Yield a real server, and the URL by which bluegreen finds it."""
+    if kind == "consul":
+        with a_consul() as consul:
+            await consul.until_ready()
+            yield consul, f"consul://{consul.address}"
+        return
+    with tempfile.TemporaryDirectory() as folder, zookeeper(Path(folder) / "zookeeper") as program:
+        yield program, f"zookeeper://{program.hosts}"
 
 
 def play(
@@ -39,17 +56,18 @@ def play(
     *,
     own: str = "boxes",
     elsewhere: str = "haproxy",
+    kind: str = "consul",
 ) -> None:
     async def main() -> None:
-        with a_consul() as consul:
-            await consul.until_ready()
-            registry = f"consul://{consul.address}"
-            async with House.standing(balancer=own, registry=registry) as house:
-                spec = stack(house.port)
-                async with Box.following(registry, spec.name, house.port, balancer=elsewhere) as box:
-                    await house.up(spec)
-                    await until(box.serves, timeout=30.0)
-                    await scenario(Scene(consul=consul, house=house, box=box, registry=registry))
+        async with (
+            a_registry(kind) as (server, registry),
+            House.standing(balancer=own, registry=registry) as house,
+        ):
+            spec = stack(house.port)
+            async with Box.following(registry, spec.name, house.port, balancer=elsewhere) as box:
+                await house.up(spec)
+                await until(box.serves, timeout=30.0)
+                await scenario(Scene(server=server, house=house, box=box, registry=registry))
 
     asyncio.run(main())
 
@@ -58,7 +76,9 @@ def shop(port: int) -> StackSpec:
     return managed(port, replicas=2, rollout=BRIEF)
 
 
-def test_releases_reach_a_box_and_no_request_fails() -> None:
+@pytest.mark.together(runtime="process", balancer="haproxy elsewhere", registry=("consul", "zookeeper"))
+@pytest.mark.parametrize("kind", ["consul", "zookeeper"])
+def test_releases_reach_a_box_and_no_request_fails(kind: str) -> None:
     async def scenario(scene: Scene) -> None:
         async with scene.box.users(slow_path="/slow?seconds=0.5") as load:
             for tag in ("0.0.2", "0.0.3"):
@@ -69,9 +89,10 @@ def test_releases_reach_a_box_and_no_request_fails() -> None:
             assert "in step" in (await scene.house.cli("status")).out
             unharmed(await load.stop())
 
-    play(shop, scenario)
+    play(shop, scenario, kind=kind)
 
 
+@pytest.mark.together(runtime="process", balancer="haproxy", registry="consul")
 def test_switches_reach_a_box_and_the_balancer_beside_the_controller() -> None:
     async def scenario(scene: Scene) -> None:
         house, box = scene.house, scene.box
@@ -90,7 +111,7 @@ def test_a_switch_waits_for_a_frozen_registry_and_says_so() -> None:
     async def scenario(scene: Scene) -> None:
         house, box = scene.house, scene.box
         async with box.users() as load:
-            scene.consul.freeze()
+            scene.server.freeze()
             began = await house.post("/v1/routes/lbx/switch", {"target": "webx-blue"})
             await until(lambda: doubts(box), timeout=30.0)
 
@@ -101,7 +122,7 @@ def test_a_switch_waits_for_a_frozen_registry_and_says_so() -> None:
             await until(told, timeout=30.0)
             assert "the registry is behind for" in (await house.cli("status")).out
             assert await box.version() == "0.0.1"
-            scene.consul.thaw()
+            scene.server.thaw()
             ended = await house.settled(began["rollout"]["id"])
             assert ended["outcome"]["exit_code"] == 0, ended
             assert await box.version() == "0.0.2"
@@ -114,10 +135,10 @@ def test_a_switch_waits_for_a_frozen_registry_and_says_so() -> None:
 def test_a_registry_that_lost_everything_is_told_again() -> None:
     async def scenario(scene: Scene) -> None:
         async with scene.box.users() as load:
-            scene.consul.kill()
-            scene.consul.forget()
-            scene.consul.start()
-            await scene.consul.until_ready()
+            scene.server.kill()
+            scene.server.forget()
+            scene.server.start()
+            await scene.server.until_ready()
             await until(lambda: switches(scene, "webx-blue"), timeout=60.0)
             assert await scene.box.version() == "0.0.2"
             unharmed(await load.stop())
@@ -130,13 +151,13 @@ def test_the_controller_and_the_follower_die_and_the_registry_too() -> None:
         async with scene.box.users() as load:
             scene.house.kill()
             scene.box.kill()
-            scene.consul.kill()
+            scene.server.kill()
             assert await scene.box.version() == "0.0.1"
             scene.box.start()  # with nothing but its own copy
             await until(lambda: doubts(scene.box), timeout=30.0)
             assert await scene.box.version() == "0.0.1"
-            scene.consul.start()
-            await scene.consul.until_ready()
+            scene.server.start()
+            await scene.server.until_ready()
             await scene.house.start()
             await until(lambda: switches(scene, "webx-blue"), timeout=60.0)
             assert await scene.box.version() == "0.0.2"
@@ -145,6 +166,7 @@ def test_the_controller_and_the_follower_die_and_the_registry_too() -> None:
     play(two_colors, scenario)
 
 
+@pytest.mark.together(runtime="process", balancer="nginx elsewhere", registry="consul")
 def test_a_box_behind_nginx_follows_within_the_bound_of_reloads() -> None:
     async def scenario(scene: Scene) -> None:
         async with scene.box.users() as load:
@@ -159,6 +181,7 @@ def test_a_box_behind_nginx_follows_within_the_bound_of_reloads() -> None:
 
 
 @pytest.mark.docker
+@pytest.mark.together(runtime="docker", balancer="haproxy elsewhere", registry="consul")
 def test_a_box_in_another_network_follows_and_outlives_a_partition(stocked: DockerEngine) -> None:
     async def main() -> None:
         with a_consul(client_addr="0.0.0.0") as consul:

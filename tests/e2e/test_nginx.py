@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from tests.support.house import House, managed, two_colors
 
 ONE_SHOT = {"keepalive": 0, "post": 0}
@@ -19,6 +21,7 @@ class NginxHouse(House):
         return super().environment | {"BLUEGREEN_BALANCER": "nginx"}
 
 
+@pytest.mark.together(runtime="process", balancer="nginx", registry="none")
 def test_a_switch_and_a_deploy_behind_nginx() -> None:
     async def main() -> None:
         async with NginxHouse.standing() as house:

@@ -45,6 +45,7 @@ def test_switch_by_the_two_docker_cloud_commands(build: Build) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.together(runtime=("process", "docker"), balancer="haproxy", registry="none")
 def test_deploy_and_rollback_of_a_managed_service(build: Build) -> None:
     async def main() -> None:
         async with build() as house:
