@@ -41,18 +41,20 @@ def opened(group: str, name: str, options: Mapping[str, object]) -> Any:
 def opened_registry(url: str) -> Any:
     """Return the context manager of the registry that ``url`` names: ``consul://HOST:PORT?prefix=…``.
 
-    The scheme is the driver's name; its options are the address (``address``), the path (``path``) and the
-    query's. A secret ``token`` comes from the variable ``BLUEGREEN_REGISTRY_TOKEN``.
+    The scheme is the driver's name; its options are the address (``address``), the path (``path``, absolute
+    where there is no address: ``folder:///srv/registry``) and the query's. A secret ``token`` comes from the
+    variable ``BLUEGREEN_REGISTRY_TOKEN``.
     """
     parts = urlsplit(url)
-    if not parts.scheme or not parts.netloc:
+    if not parts.scheme or not (parts.netloc or parts.path.strip("/")):
         raise UserError(
             f"{url} is not the address of a registry",
             code="bad_setting",
             hint=f"Write it as SCHEME://HOST:PORT; known: {', '.join(installed('registries')) or 'none'}.",
         )
     query: dict[str, object] = dict(parse_qsl(parts.query))
-    given = {"address": parts.netloc, "path": parts.path.strip("/") or None}
+    path = parts.path.strip("/") if parts.netloc else parts.path
+    given = {"address": parts.netloc or None, "path": path or None}
     return opened("registries", parts.scheme, {"token": os.environ.get(REGISTRY_TOKEN), **given, **query})
 
 

@@ -1,0 +1,93 @@
+"""The example of a third-party driver, installed beside the package as anybody's would be."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.examples.visitor import EXAMPLES
+
+EXAMPLE = EXAMPLES / "07-a-driver-of-your-own"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the environment of a Python that has the example's package."""
+    place, source = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("source")
+    subprocess.run(["cp", "-r", f"{EXAMPLE}/.", str(source)], check=True)
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
+    done = subprocess.run(
+        [*pip, "--disable-pip-version-check", "--target", str(place), str(source)],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("BLUEGREEN_", "PYTEST"))}
+    return {**kept, "PYTHONPATH": str(place), "NO_COLOR": "1"}
+
+
+def discovered(environment: dict[str, str], url: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Ask where ``web`` of ``shop`` is, by the registry at ``url``."""
+    return ran(environment, "bluegreen", "discover", "web", "--from", url, "--stack", "shop", *words)
+
+
+def ran(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        cwd=environment["PYTHONPATH"],
+    )
+
+
+def test_it_keeps_the_public_contract(installed: dict[str, str]) -> None:
+    done = ran(installed, "pytest", "-p", "no:cacheprovider", str(EXAMPLE / "tests"))
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
+
+
+def test_it_is_found_by_its_entry_point(installed: dict[str, str], tmp_path: Path) -> None:
+    nobody = discovered(installed, f"folder://{tmp_path}")
+    assert (nobody.returncode, nobody.stdout) == (1, "nobody\n"), nobody
+    one = {"instance": "shop-web-r1-1", "stack": "shop", "service": "web", "color": "blue"}
+    announced = tmp_path / "shop" / "instances" / "shop-web-r1-1.json"
+    announced.parent.mkdir(parents=True)
+    announced.write_text(json.dumps({**one, "host": "10.0.0.2", "port": 8080}))
+    found = ran(
+        installed,
+        "bluegreen",
+        "discover",
+        "web",
+        "--from",
+        f"folder://{tmp_path}",
+        "--stack",
+        "shop",
+        "--json",
+    )
+    assert found.returncode == 0, found
+    assert [row["address"] for row in json.loads(found.stdout)] == ["10.0.0.2:8080"]
+
+
+def test_a_bad_option_is_named_by_its_full_path(installed: dict[str, str], tmp_path: Path) -> None:
+    url = f"folder://{tmp_path}?pause=never"
+    refused = discovered(installed, url)
+    assert refused.returncode == 2, refused
+    assert "folder.pause" in refused.stderr
+
+
+def test_without_it_the_refusal_says_what_is_installed(installed: dict[str, str]) -> None:
+    bare = {**installed, "PYTHONPATH": str(Path(installed["PYTHONPATH"]).parent)}
+    refused = discovered(bare, "folder:///srv")
+    assert refused.returncode == 1, refused
+    assert "[driver_missing]" in refused.stderr
+    assert "consul" in refused.stderr
