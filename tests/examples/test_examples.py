@@ -113,7 +113,7 @@ def test_06_who_is_sick_gets_no_requests(tmp_path: Path) -> None:
             await visitor.succeed(check)
             await visitor.succeed(up, SICK_FOLDER=str(tmp_path))
             await visitor.succeed(touch)
-            await until(lambda: standing("out", "status 500"), timeout=20.0)
+            await until(lambda: standing("out", "500"), timeout=20.0)
             assert [await house.version() for _ in range(4)] == ["0.0.1"] * 4
             await visitor.succeed(rm)
             await until(lambda: standing("in"), timeout=20.0)
