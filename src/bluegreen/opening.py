@@ -25,10 +25,14 @@ def opened(group: str, name: str, options: Mapping[str, object]) -> Any:
 
     Raises ``UserError`` (``bad_setting``), ``Permanent`` (``driver_missing``).
     """
-    entry = _entry(group, name)
+    return _entry(group, name).load()(checked_options(group, name, options))
+
+
+def checked_options(group: str, name: str, options: Mapping[str, object]) -> Any:
+    """Return a driver's ``Options``. Raises as :func:`opened` does."""
     chosen = {key: value for key, value in options.items() if value is not None}
     try:
-        return entry.load()(import_module(entry.module).Options(**chosen))
+        return import_module(_entry(group, name).module).Options(**chosen)
     except ValidationError as error:
         raise UserError(
             f"the options of the driver {name} are not valid",
@@ -38,13 +42,8 @@ def opened(group: str, name: str, options: Mapping[str, object]) -> Any:
         ) from error
 
 
-def opened_registry(url: str) -> Any:
-    """Return the context manager of the registry that ``url`` names: ``consul://HOST:PORT?prefix=…``.
-
-    The scheme is the driver's name; its options are the address (``address``), the path (``path``, absolute
-    where there is no address: ``folder:///srv/registry``) and the query's. A secret ``token`` comes from the
-    variable ``BLUEGREEN_REGISTRY_TOKEN``.
-    """
+def registry_options(url: str) -> tuple[str, dict[str, object]]:
+    """Return the driver's name and the options that ``url`` gives it. Raises ``bad_setting``."""
     parts = urlsplit(url)
     if not parts.scheme or not (parts.netloc or parts.path.strip("/")):
         raise UserError(
@@ -55,7 +54,18 @@ def opened_registry(url: str) -> Any:
     query: dict[str, object] = dict(parse_qsl(parts.query))
     path = parts.path.strip("/") if parts.netloc else parts.path
     given = {"address": parts.netloc or None, "path": path or None}
-    return opened("registries", parts.scheme, {"token": os.environ.get(REGISTRY_TOKEN), **given, **query})
+    return parts.scheme, {"token": os.environ.get(REGISTRY_TOKEN), **given, **query}
+
+
+def opened_registry(url: str) -> Any:
+    """Return the context manager of the registry that ``url`` names: ``consul://HOST:PORT?prefix=…``.
+
+    The scheme is the driver's name; its options are the address (``address``), the path (``path``, absolute
+    where there is no address: ``folder:///srv/registry``) and the query's. A secret ``token`` comes from the
+    variable ``BLUEGREEN_REGISTRY_TOKEN``.
+    """
+    name, options = registry_options(url)
+    return opened("registries", name, options)
 
 
 def installed(group: str) -> list[str]:

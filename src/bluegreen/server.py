@@ -269,7 +269,8 @@ async def _runtime(settings: Settings) -> AsyncIterator[Any]:
         async with opened("runtimes", "process", process) as runtime:
             yield runtime
         return
-    options = docker if settings.runtime == "docker" else process
+    foreign: dict[str, object] = {"state_dir": settings.home / settings.runtime}
+    options = {"docker": docker, "process": process}.get(settings.runtime, foreign)
     async with opened("runtimes", settings.runtime, options) as runtime:
         if settings.runtime == "docker":
             await runtime.list()  # say now, not at the first deploy, that Docker cannot be used

@@ -23,8 +23,10 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     home: Path = Field(description="folder of the journal, the sockets and the balancer's files")
-    runtime: Literal["auto", "docker", "process"] = Field(
-        "auto", description="what runs instances; auto: docker when its socket answers, else process"
+    runtime: str = Field(
+        "auto",
+        description="what runs instances: docker, process or another driver that is installed; auto: docker "
+        "when its socket answers, else process",
     )
     docker_url: str | None = Field(
         None, description="address of the Docker Engine; default: DOCKER_HOST, else the local socket"

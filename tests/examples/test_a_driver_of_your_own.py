@@ -78,6 +78,13 @@ def test_it_is_found_by_its_entry_point(installed: dict[str, str], tmp_path: Pat
     assert [row["address"] for row in json.loads(found.stdout)] == ["10.0.0.2:8080"]
 
 
+def test_the_doctor_lists_it_and_asks_its_registry(installed: dict[str, str], tmp_path: Path) -> None:
+    seen = ran({**installed, "BLUEGREEN_REGISTRY": f"folder://{tmp_path}"}, "bluegreen", "doctor", "--json")
+    rows = {row["what"]: row for row in json.loads(seen.stdout)["rows"]}
+    assert "folder (bluegreen-folder 0.1)" in rows["registries"]["detail"]
+    assert rows["registry"]["level"] == "ok", rows["registry"]
+
+
 def test_a_bad_option_is_named_by_its_full_path(installed: dict[str, str], tmp_path: Path) -> None:
     url = f"folder://{tmp_path}?pause=never"
     refused = discovered(installed, url)

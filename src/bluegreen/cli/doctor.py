@@ -10,11 +10,12 @@ import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
 from bluegreen import __version__
+from bluegreen.cli.findings import Row
 from bluegreen.cli.lazy import verb
 from bluegreen.cli.output import table
 from bluegreen.cli.session import Session, pass_session
@@ -22,15 +23,6 @@ from bluegreen.domain.errors import BluegreenError
 
 _LITTLE_SPACE = 1 << 30
 _NEEDED = (2, 6)
-
-
-class Row(NamedTuple):
-    """One finding. ``level`` is ``ok``, ``note`` (an option that is not there) or ``bad``."""
-
-    what: str
-    level: str
-    detail: str
-    do: str = ""
 
 
 @verb("doctor", "bluegreen doctor", "bluegreen doctor --json")
@@ -137,6 +129,33 @@ def _haproxy(_: Session) -> Iterator[Row]:
     yield Row("haproxy", "ok" if fits else "bad", f"{version} ({binary})", advice)
 
 
+def _drivers(_: Session) -> Iterator[Row]:
+    from bluegreen.cli.driver_findings import drivers
+
+    yield from drivers()
+
+
+def _registry(_: Session) -> Iterator[Row]:
+    url = os.environ.get("BLUEGREEN_REGISTRY")
+    if not url:
+        yield Row("registry", "note", "none is set", "Nothing, unless other boxes are to follow.")
+        return
+    from bluegreen.cli.driver_findings import registry
+
+    yield from asyncio.run(registry(url))
+
+
+def _nginx(_: Session) -> Iterator[Row]:
+    binary = os.environ.get("BLUEGREEN_NGINX_BINARY") or shutil.which(
+        "nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    )
+    if binary is None:
+        yield Row("nginx", "note", "not installed", "Nothing, unless NGINX is to be the balancer.")
+        return
+    done = subprocess.run([binary, "-v"], capture_output=True, text=True, timeout=10, check=False)
+    yield Row("nginx", "ok", f"{(done.stderr or done.stdout).strip()} ({binary})")
+
+
 def _ports(_: Session) -> Iterator[Row]:
     lowest = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
     first = int(lowest.read_text()) if lowest.exists() else 1024
@@ -160,4 +179,4 @@ def _answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-_LOOKS = (_controller, _state, _docker, _haproxy, _ports)
+_LOOKS = (_controller, _state, _docker, _haproxy, _nginx, _drivers, _registry, _ports)

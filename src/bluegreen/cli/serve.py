@@ -16,7 +16,7 @@ from bluegreen.cli.session import Session, pass_session
     "bluegreen serve --runtime process --state-dir /tmp/bluegreen",
     "bluegreen serve --listen 127.0.0.1:8110",
 )
-@click.option("--runtime", type=click.Choice(["auto", "docker", "process"]), help="What runs instances.")
+@click.option("--runtime", metavar="NAME", help="What runs instances: auto, docker, process.")
 @click.option("--docker-url", metavar="URL", help="Address of the Docker Engine.")
 @click.option("--balancer", metavar="NAME", help="What carries the routes: haproxy, nginx, boxes.")
 @click.option("--registry", metavar="URL", help="Where to announce instances: consul://HOST:PORT.")

@@ -56,8 +56,8 @@ def stack_options(function: F) -> F:
 @stack_options
 @click.option(
     "--runtime",
-    type=click.Choice(["auto", "docker", "process"]),
-    help="What runs instances, if a controller has to be started.",
+    metavar="NAME",
+    help="What runs instances (auto, docker, process), if a controller has to be started.",
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--detach", is_flag=True, help="Return once the rollouts are begun.")
