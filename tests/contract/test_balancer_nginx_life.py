@@ -11,7 +11,7 @@ import pytest
 
 from bluegreen.domain.errors import UserError
 from bluegreen.drivers.balancers.nginx import processes
-from bluegreen.drivers.balancers.nginx.program import find_binary
+from bluegreen.drivers.balancers.nginx.binary import find_binary
 from bluegreen.testing.balancer_stage import BLUE, GREEN, WEB, answers, has_in_flight, live, until
 from tests.support.mixed_load import mixed_load
 from tests.support.nginx_stage import NginxStage, nginx_stage

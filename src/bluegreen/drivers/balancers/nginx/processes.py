@@ -50,6 +50,26 @@ def of_folder(folder: Path) -> Processes:
     return Processes(master, frozenset(serving), frozenset(former))
 
 
+def of_master(pid_file: Path) -> Processes:
+    """Return the processes of the NGINX whose master wrote ``pid_file``; none where that one has ended."""
+    nobody = Processes(None, frozenset(), frozenset())
+    with suppress(OSError, ValueError, psutil.Error):
+        master = int(pid_file.read_text())
+        if not Path(f"/proc/{master}/cmdline").read_text().startswith("nginx: master"):
+            return nobody
+        titles = {one.pid: _title(one) for one in psutil.Process(master).children()}
+        former = frozenset(pid for pid, title in titles.items() if "shutting down" in title)
+        serving = frozenset(pid for pid, title in titles.items() if title.startswith("nginx: worker process"))
+        return Processes(master, serving - former, former)
+    return nobody
+
+
+def _title(process: psutil.Process) -> str:
+    with suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
+
+
 def _titles(folder: Path) -> Iterator[tuple[int, str]]:
     for pid in filter(str.isdigit, os.listdir("/proc")):
         process = Path("/proc", pid)
