@@ -52,6 +52,7 @@ class ExistingNginx:
             generation=generation,
             raw=True,
             keepalive=self._options.keepalive,
+            upstream_keepalive=self._options.upstream_keepalive,
             base=f"{generations.folder_of(self._folder, generation)}/",
         )
         rendering = render_included(routing, layout)

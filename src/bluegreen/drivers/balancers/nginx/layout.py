@@ -32,7 +32,8 @@ class Layout:
     ``old_worker_deadline`` is how many seconds a worker may go on serving after a reload. ``control`` is the
     path of a unix socket on which NGINX says which generation answers (``None``: nobody asks). ``raw`` takes
     raw lines of the routing for NGINX's own language; otherwise they are HAProxy's and left out.
-    ``keepalive`` is how many seconds a client's idle connection is kept. ``base`` is what goes before the
+    ``keepalive`` is how many seconds a client's idle connection is kept,
+    ``upstream_keepalive`` one to an instance. ``base`` is what goes before the
     names of files where NGINX's own folder is another one.
     """
 
@@ -43,4 +44,5 @@ class Layout:
     control: str | None = None
     raw: bool = False
     keepalive: float = 0.0
+    upstream_keepalive: float = 4.0
     base: str = ""

@@ -20,10 +20,15 @@ class Options(BaseModel):
     ``pid_file``, and ``binary`` is its program.
 
     ``keepalive`` is how long a client's idle connection is kept. A reload closes those that are, under the
-    client if it is just about to use one; of 0, the default, none is. ``deadline`` bounds each question to
-    the running NGINX, ``start_deadline`` its start, a reload and the check of a file. ``stop_grace`` is what
-    requests in flight get at ``stop``; ``old_worker_deadline`` what connections get that began before a
-    reload (both are not for an ``existing`` one, whose ``worker_shutdown_timeout`` is its own).
+    client if it is just about to use one; of 0, the default, none is. ``upstream_keepalive`` is the same
+    towards instances, in whole seconds: shorter than the idle timeout of common application servers (5 s in
+    Node), so that it is NGINX that ends an idle connection, for a POST on one that the application just
+    closed cannot be repeated.
+
+    ``deadline`` bounds each question to the running NGINX, ``start_deadline`` its start, a reload and the
+    check of a file. ``stop_grace`` is what requests in flight get at ``stop``; ``old_worker_deadline`` what
+    connections get that began before a reload (both are not for an ``existing`` one, whose
+    ``worker_shutdown_timeout`` is its own).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +43,7 @@ class Options(BaseModel):
     main_config: Path = Path("/etc/nginx/nginx.conf")
     pid_file: Path = Path("/run/nginx.pid")
     keepalive: float = Field(default=0.0, ge=0)
+    upstream_keepalive: float = Field(default=4.0, ge=1)
     deadline: float = Field(default=2.0, gt=0)
     start_deadline: float = Field(default=15.0, gt=0)
     stop_grace: float = Field(default=5.0, ge=0)

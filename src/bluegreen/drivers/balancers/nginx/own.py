@@ -119,6 +119,7 @@ class OwnNginx:
             control=str(self._folder / CONTROL_SOCKET),
             raw=True,
             keepalive=self._options.keepalive,
+            upstream_keepalive=self._options.upstream_keepalive,
         )
 
 

@@ -49,7 +49,8 @@ def render(routing: Routing, layout: Layout) -> Rendering:
 def render_included(routing: Routing, layout: Layout) -> Rendering:
     """Return what the ``http`` block of somebody else's configuration is to include.
 
-    The file ``STREAM`` of the layout is for its ``stream`` block, where TCP is carried. Nothing is set but for our own servers: the rest of that configuration is not ours.
+    The file ``STREAM`` of the layout is for its ``stream`` block, where TCP is carried. Nothing is set but
+    for our own servers: the rest of that configuration is not ours.
     """
     common = f"include {plain(layout.base + COMMON)};"
     parts = _Parts.of(routing, layout, (common,))
@@ -154,7 +155,7 @@ class _Parts:
         routes = [r for r in self.routing.routes.values() if self.routing.listeners[r.port].mode is mode]
         used: dict[PoolId, None] = {pool.id: None for r in routes for pool in self.shares[r.id].pools}
         for key in used:
-            yield from render_upstream(self.routing.pools[key], self._warn)
+            yield from render_upstream(self.routing.pools[key], self.layout.upstream_keepalive, self._warn)
             yield ""
         for route in routes:
             if self.shares[route.id].lines:
