@@ -1,4 +1,4 @@
-"""Clients that keep their connections, some way off: what becomes of them when a balancer is told of a change.
+"""Clients that keep their connections, some way off: what becomes of them when a balancer changes.
 
 On loopback a client knows within microseconds that its connection was closed. Users are further away: a
 request that is under way to a connection that is being closed is lost. A relay that passes everything on
@@ -18,8 +18,8 @@ _REQUEST = b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n"
 
 @dataclass(slots=True)
 class Kept:
-    """``closed`` counts connections that were found closed when they were wanted again, which costs a new one;
-    ``lost`` requests without an answer; ``saved`` those of them that were answered when sent once more."""
+    """``closed`` counts connections that were found closed when they were wanted again, ``lost`` requests
+    without an answer; ``saved`` those of them that were answered when sent once more."""
 
     answered: int = 0
     closed: int = 0
@@ -79,7 +79,7 @@ class _Client:
 
 @asynccontextmanager
 async def keeping(port: int, *, clients: int = 40, pause: float = 0.1) -> AsyncIterator[Kept]:
-    """Have ``clients`` ask, each after a random pause of ``pause`` seconds on average, until the block ends."""
+    """Have ``clients`` ask until the block ends, each after a random pause of ``pause`` seconds on average."""
     found = Kept()
     going = True
     async with asyncio.TaskGroup() as tasks:

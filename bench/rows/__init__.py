@@ -4,4 +4,16 @@ A row raises :class:`bench.row.NotMeasured` where something it needs is missing.
 in which they are run and shown.
 """
 
-ORDER = ("switch", "deploys", "deploy", "death", "hands", "crowd", "throughput", "help", "command", "peers", "nginx")
+ORDER = (
+    "switch",
+    "deploys",
+    "deploy",
+    "death",
+    "hands",
+    "crowd",
+    "throughput",
+    "help",
+    "command",
+    "peers",
+    "nginx",
+)

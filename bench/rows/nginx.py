@@ -6,7 +6,7 @@ import asyncio
 import statistics
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -48,15 +48,15 @@ async def _measure(instances: _PORTS) -> Row:
             kept[name] = await one.meet_keepers()
         memory = await closing.memory()
     return Row(
-        name="a switch by NGINX (reload) against HAProxy (map), by our drivers: command to the first new answer",
+        name="a switch by our NGINX driver (reload) against our HAProxy driver (map): command to first new answer",
         ours=spread(reloads.first_new, "ms"),
         peer=spread(fast.first_new, "ms"),
         ratio=statistics.median(reloads.first_new) / statistics.median(fast.first_new),
         bar="none: the price of NGINX",
         ok=None,
         how=f"{_ROUNDS * _TRIALS} switches each in alternating rounds of {_TRIALS} under mixed load of 500 "
-        f"requests/s; then {_CHANGES} switches under 40 clients that keep their connections, {_DELAY * 1000:g} "
-        "ms away, about 400 requests/s",
+        f"requests/s; then {_CHANGES} switches under 40 clients that keep their connections and are "
+        f"{_DELAY * 1000:g} ms away, about 280 requests/s",
         note=f"NGINX's whole command: {spread(reloads.commands, 'ms')}. NGINX: {reloads.describe()}. "
         f"HAProxy: {fast.describe()}. Clients that keep connections: "
         + "; ".join(f"{name}: {found.describe()}" for name, found in kept.items())
@@ -102,35 +102,41 @@ class _Ours:
 
     async def memory(self) -> str:
         """Return what NGINX takes, with and without a worker that has yet to finish."""
-        before = processes.of_folder(self._folder)
+        alone = processes.of_folder(self._folder)
+        quiet = _megabytes(alone.all)
         _, writer = await asyncio.open_connection("127.0.0.1", self._port)
         writer.write(b"GET /slow?seconds=3 HTTP/1.1\r\nHost: bench\r\n\r\n")
         await asyncio.sleep(0.2)
         for version in (VERSIONS[1], VERSIONS[0]):
             await self.give(version)
-        after = processes.of_folder(self._folder)
+        former = processes.of_folder(self._folder).former
+        more = _megabytes(former)
         writer.close()
         return (
-            f"Private memory of NGINX with {len(before.serving)} workers {_megabytes(before.all):.1f} MB; "
-            f"{len(after.former)} former worker with a request in flight {_megabytes(after.former):.1f} MB more"
+            f"Private memory of NGINX with {len(alone.serving)} workers: {quiet:.1f} MB; workers of former "
+            f"configurations that one request holds: {len(former)}, {more:.1f} MB"
         )
 
 
 @asynccontextmanager
 async def _haproxy(instances: _PORTS) -> AsyncIterator[_Ours]:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        async with haproxy.open_balancer(haproxy.Options(state_dir=Path(name))) as balancer:
-            async with _standing(_Ours(balancer, Path(name), instances), balancer) as ours:
-                yield ours
+        async with (
+            haproxy.open_balancer(haproxy.Options(state_dir=Path(name))) as balancer,
+            _standing(_Ours(balancer, Path(name), instances), balancer) as ours,
+        ):
+            yield ours
 
 
 @asynccontextmanager
 async def _nginx(instances: _PORTS, keepalive: float) -> AsyncIterator[_Ours]:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         options = nginx.Options(state_dir=Path(name), keepalive=keepalive)
-        async with nginx.open_balancer(options) as balancer:
-            async with _standing(_Ours(balancer, Path(name), instances), balancer) as ours:
-                yield ours
+        async with (
+            nginx.open_balancer(options) as balancer,
+            _standing(_Ours(balancer, Path(name), instances), balancer) as ours,
+        ):
+            yield ours
 
 
 @asynccontextmanager
@@ -143,4 +149,8 @@ async def _standing(ours: _Ours, balancer: Balancer) -> AsyncIterator[_Ours]:
 
 
 def _megabytes(pids: frozenset[int]) -> float:
-    return sum(psutil.Process(pid).memory_full_info().uss for pid in pids) / 1e6
+    found = 0
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            found += psutil.Process(pid).memory_full_info().uss
+    return found / 1e6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,8 +26,6 @@ Scenario = Callable[[NginxStage, StrangersNginx], Awaitable[None]]
 
 def play(scenario: Scenario) -> None:
     async def main() -> None:
-        from contextlib import AsyncExitStack
-
         with TemporaryDirectory(prefix="bg-") as name:
             folder = Path(name)
             async with asyncio.timeout(100), strangers(folder) as stranger, AsyncExitStack() as things:
@@ -79,15 +78,13 @@ def test_it_comes_back_without_us() -> None:
 
 def test_what_is_not_included_is_told_with_the_line_to_add() -> None:
     async def scenario(stage: NginxStage, stranger: StrangersNginx) -> None:
-        port, mail = stage.free_port(), RouteId("shop.mail")
-        web = two_colors(port, {})
+        web = two_colors(stage.free_port(), {})
         tcp = Pool(id=PoolId("shop.mail.blue"), options=PoolOptions(mode=Mode.TCP))
         both = replace(
             web,
             listeners={**web.listeners, 25: Listener(port=stage.free_port(), mode=Mode.TCP)},
             pools={**web.pools, tcp.id: tcp},
         )
-        assert mail not in both.routes
         for wanted, where in ((web, "http"), (both, "stream")):
             stranger.configure(http=where != "http", stream=False)
             refused = await refusal(stage.balancer.apply(wanted))

@@ -1,16 +1,10 @@
-"""The controller on NGINX: it switches, deploys and comes back.
-
-NGINX closes idle keep-alive connections at a reload, which may meet a client about to use one: the users of
-these tests open one for each request.
-"""
+"""The controller on NGINX: it switches, deploys and comes back."""
 
 from __future__ import annotations
 
 import asyncio
 
 from tests.support.house import House, managed, two_colors
-
-ONE_SHOT = {"keepalive": 0, "post": 0}
 
 
 class NginxHouse(House):
@@ -23,7 +17,7 @@ def test_a_switch_and_a_deploy_behind_nginx() -> None:
     async def main() -> None:
         async with NginxHouse.standing() as house:
             await house.up(two_colors(house.port))
-            async with house.users(**ONE_SHOT) as load:
+            async with house.users() as load:
                 rollout = await house.switch("lbx", "webx-blue")
                 assert rollout["outcome"]["exit_code"] == 0, rollout
                 assert await house.version() == "0.0.2"
@@ -37,7 +31,7 @@ def test_a_release_behind_nginx_survives_the_controller() -> None:
     async def main() -> None:
         async with NginxHouse.standing() as house:
             await house.up(managed(house.port, replicas=2))
-            async with house.users(**ONE_SHOT) as load:
+            async with house.users() as load:
                 rollout = await house.deploy("web", "0.0.2")
                 assert rollout["outcome"]["exit_code"] == 0, rollout
                 house.kill()

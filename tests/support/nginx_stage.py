@@ -24,7 +24,8 @@ class NginxStage(HaproxyStage):
     balancer: NginxBalancer
 
     def options(self) -> Options:
-        return Options(state_dir=self.folder / "state", stop_grace=0.5, upstream_keepalive=1, **self.way)
+        way = {"upstream_keepalive": 1, **self.way}
+        return Options(state_dir=self.folder / "state", stop_grace=0.5, **way)
 
     async def reopen(self) -> NginxBalancer:
         await self._opened.aclose()
