@@ -52,7 +52,8 @@ class _Client:
                 self._found.answered += 1
                 continue
             self._found.lost += 1
-            self._found.saved += await self._ask()
+            saved = await self._ask()
+            self._found.saved += saved
         self._leave()
 
     async def _ask(self) -> bool:
@@ -79,7 +80,7 @@ class _Client:
 
 @asynccontextmanager
 async def keeping(port: int, *, clients: int = 40, pause: float = 0.1) -> AsyncIterator[Kept]:
-    """Have ``clients`` ask until the block ends, each after a random pause of ``pause`` seconds on average."""
+    """Have ``clients`` ask until the block ends, after random pauses of ``pause`` seconds on average."""
     found = Kept()
     going = True
     async with asyncio.TaskGroup() as tasks:

@@ -48,7 +48,7 @@ async def _measure(instances: _PORTS) -> Row:
             kept[name] = await one.meet_keepers()
         memory = await closing.memory()
     return Row(
-        name="a switch by our NGINX driver (reload) against our HAProxy driver (map): command to first new answer",
+        name="our NGINX driver (reload) against our HAProxy driver (map): switch to first new answer",
         ours=spread(reloads.first_new, "ms"),
         peer=spread(fast.first_new, "ms"),
         ratio=statistics.median(reloads.first_new) / statistics.median(fast.first_new),

@@ -87,7 +87,7 @@ class NginxBalancer:
     # -- observe -------------------------------------------------------------------------------
 
     async def observe(self, pools: Collection[PoolId] | None = None) -> BalancerFacts:
-        running = await self._keeper.find()
+        running = await self._keeper.find(orphans=True)
         async with self._lock:
             known = self._known()
         if known is None or running.master is None or await self._keeper.answers() is None:
@@ -150,7 +150,7 @@ class NginxBalancer:
 
     async def cut(self, pool: PoolId) -> None:
         """End the workers of former configurations that have connections to ``pool`` and to no other."""
-        running = await self._keeper.find()
+        running = await self._keeper.find(orphans=True)
         async with self._lock:
             known = self._known()
         if known is None or pool not in known.routing.pools:

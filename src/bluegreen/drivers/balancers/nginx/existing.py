@@ -42,7 +42,7 @@ class ExistingNginx:
     def generation(self) -> int:
         return generations.live(self._folder)
 
-    async def find(self) -> Processes:
+    async def find(self, orphans: bool = False) -> Processes:
         return await asyncio.to_thread(processes.of_master, self._options.pid_file)
 
     async def replace(self, routing: Routing, generation: int, running: Processes) -> None:

@@ -19,7 +19,9 @@ class Keeper(Protocol):
         """Return the generation of the configuration on disk, 0 without one."""
         ...
 
-    async def find(self) -> Processes: ...
+    async def find(self, orphans: bool = False) -> Processes:
+        """Return its processes; with ``orphans`` also workers that outlived a master, which takes longer."""
+        ...
 
     async def replace(self, routing: Routing, generation: int, running: Processes) -> None:
         """Put ``routing`` in force as ``generation``; return once nobody accepts by the former one any more.

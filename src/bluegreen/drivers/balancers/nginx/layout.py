@@ -43,6 +43,6 @@ class Layout:
     old_worker_deadline: float = 600.0
     control: str | None = None
     raw: bool = False
-    keepalive: float = 0.0
+    keepalive: float = 60.0
     upstream_keepalive: float = 4.0
     base: str = ""

@@ -40,7 +40,11 @@ class OwnNginx:
     def generation(self) -> int:
         return files.generation_of(files.read(self._folder / CONFIG))
 
-    async def find(self) -> Processes:
+    async def find(self, orphans: bool = False) -> Processes:
+        if not orphans:
+            found = await asyncio.to_thread(processes.of_own_master, self._folder)
+            if found.master is not None:
+                return found
         return await asyncio.to_thread(processes.of_folder, self._folder)
 
     async def replace(self, routing: Routing, generation: int, running: Processes) -> None:
@@ -102,7 +106,7 @@ class OwnNginx:
         try:
             async with asyncio.timeout(self._options.start_deadline):
                 while True:
-                    found = await self.find()
+                    found = await asyncio.to_thread(processes.of_own_master, self._folder)
                     moved = found.serving and not found.serving & before
                     if moved and await self.answers() == generation:
                         return found
