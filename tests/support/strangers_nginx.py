@@ -37,8 +37,8 @@ class StrangersNginx:
         self.port = free_port()
         self.starts = 0
         self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(mode=0o755, parents=True)
         folder.parent.chmod(0o755)  # workers are of another user
-        folder.mkdir(mode=0o755)
         self.configure()
 
     @property
