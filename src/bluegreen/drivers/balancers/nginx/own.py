@@ -12,7 +12,6 @@ import os
 import signal
 from contextlib import suppress
 
-from bluegreen.domain.errors import BluegreenError
 from bluegreen.domain.routing import Routing
 from bluegreen.drivers.balancers.nginx import files, processes
 from bluegreen.drivers.balancers.nginx.complaints import not_started, refuses
@@ -25,6 +24,9 @@ from bluegreen.drivers.balancers.nginx.render import render
 from bluegreen.drivers.balancers.nginx.runner import Runner
 
 log = logging.getLogger(__name__)
+
+_LOOK = 0.1
+"""Seconds between looks at whether somebody else still means to start NGINX."""
 
 
 class OwnNginx:
@@ -72,15 +74,24 @@ class OwnNginx:
         return None
 
     async def revive(self, generation: int) -> Processes:
-        if await self._runner.brings_back():
-            with suppress(BluegreenError):
-                return await self._serving(generation, frozenset())
-        return await self._start(generation)
+        return await self._brought_back(generation) or await self._start(generation)
 
     async def end(self) -> None:
         await self._runner.end(self._options.stop_grace)
         (self._folder / CONFIG).unlink(missing_ok=True)
         await asyncio.to_thread(files.tidy, self._folder, ())
+
+    async def _brought_back(self, generation: int) -> Processes | None:
+        """Return the NGINX that somebody else starts; ``None`` once nobody means to, or it does not serve."""
+        serving = asyncio.ensure_future(self._serving(generation, frozenset()))
+        try:
+            while await self._runner.brings_back():
+                await asyncio.wait((serving,), timeout=_LOOK)
+                if serving.done():
+                    return None if serving.exception() else serving.result()
+            return None
+        finally:
+            serving.cancel()
 
     async def _put_in_force(self, generation: int, running: Processes) -> None:
         former = files.read(self._folder / CONFIG)
