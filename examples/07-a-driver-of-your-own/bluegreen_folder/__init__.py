@@ -18,8 +18,8 @@ from bluegreen_folder.registry import FolderRegistry
 class Options(BaseModel):
     """As a URL: ``folder:///srv/registry?pause=0.5``. Times are seconds.
 
-    ``path`` is the folder; it exists. ``pause`` lies between two looks for changes; a report that was not
-    repeated for ``expiry`` is no longer shown.
+    ``path`` is the folder; it exists. ``pause`` lies between two looks for changes; a report whose reporter gave
+    no sign of life for ``expiry`` is no longer shown; ``deadline`` is how long to wait for the folder's lock.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,12 +27,13 @@ class Options(BaseModel):
     path: Path
     pause: float = Field(default=0.2, gt=0)
     expiry: float = Field(default=10.0, gt=0)
+    deadline: float = Field(default=5.0, gt=0)
 
 
 @asynccontextmanager
 async def open_registry(options: Options) -> AsyncIterator[FolderRegistry]:
     """Open the registry. Leaving it takes its reports back, and leaves what was announced."""
-    registry = FolderRegistry(options.path, options.pause, options.expiry)
+    registry = FolderRegistry(options.path, options.pause, options.expiry, options.deadline)
     try:
         yield registry
     finally:

@@ -5,11 +5,14 @@ Every trouble of the disk becomes ``registry_down``, here and nowhere else.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import IO
 
 from bluegreen.domain.errors import Temporary
 
@@ -30,12 +33,28 @@ def reachable(folder: Path) -> Iterator[None]:
         ) from error
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock: what is read inside is still true when it is written."""
-    with (folder / ".lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+@asynccontextmanager
+async def alone(folder: Path, deadline: float) -> AsyncIterator[None]:
+    """Hold the folder's lock: what is read inside is still true when it is written.
+
+    Asks again and again rather than waiting in the kernel: whoever is frozen with the lock in hand would
+    freeze this process, too.
+    """
+    with reachable(folder), (folder / ".lock").open("w") as handle:
+        until = time.monotonic() + deadline
+        while not _taken(handle):
+            if time.monotonic() > until:
+                raise TimeoutError(f"another process has held {folder}/.lock for {deadline:g} s")
+            await asyncio.sleep(0.01)
         yield
+
+
+def _taken(handle: IO[str]) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def put(path: Path, text: str) -> None:
@@ -55,9 +74,25 @@ def texts(folder: Path) -> Iterator[tuple[Path, str]]:
             continue
 
 
-def marks(folder: Path) -> frozenset[tuple[str, int]]:
-    """Return what changes whenever a file below ``folder`` does."""
-    found = set()
+def beat(path: Path) -> Path:
+    """Return the file whose age is that of the last sign of life of who reports ``path``."""
+    return path.with_name(f".{path.stem}.beat")
+
+
+def fresh(path: Path, expiry: float) -> bool:
+    """Return whether ``path`` was touched within the last ``expiry`` seconds."""
+    try:
+        return time.time() - path.stat().st_mtime < expiry
+    except FileNotFoundError:
+        return False
+
+
+def marks(folder: Path, expiry: float) -> frozenset[tuple[str, int]]:
+    """Return what changes whenever a file below ``folder`` does, or a reporter dies or comes back.
+
+    That a reporter goes on living is no change: nobody needs to look again for that.
+    """
+    found = {(str(path), int(fresh(path, expiry))) for path in folder.rglob(".*.beat")}
     for path in folder.rglob("[!.]*.json"):
         try:
             found.add((str(path), path.stat().st_mtime_ns))

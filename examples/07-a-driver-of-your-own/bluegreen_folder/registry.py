@@ -12,7 +12,7 @@ from pathlib import Path
 from bluegreen.domain.announcement import Announcement, Document, Listing
 from bluegreen.domain.errors import Temporary
 from bluegreen.ports.codec import UndecodableError, decode, encode
-from bluegreen_folder.files import locked, marks, put, reachable, texts
+from bluegreen_folder.files import alone, beat, fresh, marks, put, reachable, texts
 
 AT_LEAST_EVERY = 30.0
 
@@ -20,16 +20,17 @@ AT_LEAST_EVERY = 30.0
 class FolderRegistry:
     name = "folder"
 
-    def __init__(self, folder: Path, pause: float, expiry: float) -> None:
+    def __init__(self, folder: Path, pause: float, expiry: float, deadline: float) -> None:
         self._folder = folder
         self._pause = pause
         self._expiry = expiry
+        self._deadline = deadline
         self._announced: dict[str, tuple[Announcement, ...]] = {}
         self._reports: dict[tuple[str, str], str] = {}
 
     async def announce(self, stack: str, announcements: Collection[Announcement]) -> None:
         self._announced[stack] = tuple(announcements)
-        with reachable(self._folder), locked(self._folder):
+        async with alone(self._folder, self._deadline):
             self._write_announcements(stack)
 
     async def list(self, stack: str, *, documents_only: bool = False) -> Listing:
@@ -44,14 +45,14 @@ class FolderRegistry:
     async def changes(self, stack: str) -> AsyncIterator[None]:
         before, told = None, 0.0
         while True:
-            now = marks(self._folder / stack)
+            now = marks(self._folder / stack, self._expiry)
             if now != before or time.monotonic() - told > AT_LEAST_EVERY:
                 before, told = now, time.monotonic()
                 yield None
             await asyncio.sleep(self._pause)
 
     async def write(self, stack: str, key: str, text: str, expected: int | None) -> int:
-        with reachable(self._folder), locked(self._folder):
+        async with alone(self._folder, self._deadline):
             known = self._documents(stack, []).get(key)
             version = 0 if known is None else known.version
             if expected not in (None, version):
@@ -61,50 +62,63 @@ class FolderRegistry:
                     evidence=(("expected version", str(expected)), ("found", str(version))),
                     hint="Read it again, then decide.",
                 )
-            return self._put_document(stack, key, text, lasting=True)
+            return self._put_document(stack, key, text, version, lasting=True)
 
     async def report(self, stack: str, key: str, text: str) -> None:
-        with reachable(self._folder), locked(self._folder):
+        async with alone(self._folder, self._deadline):
             if text:
                 self._reports[stack, key] = text
-                self._put_document(stack, key, text, lasting=False)
+                self._put_document(stack, key, text, 0, lasting=False)
+                beat(self._document(stack, key)).touch()
             else:
                 self._reports.pop((stack, key), None)
-                self._document(stack, key).unlink(missing_ok=True)
+                self._take_back(stack, key)
 
     async def supervise(self) -> None:
-        """Repeat reports before they expire, and bring back what somebody deleted."""
+        """Give signs of life before reports expire, and bring back what somebody deleted."""
         while True:
-            with suppress(Temporary), reachable(self._folder), locked(self._folder):
-                for stack in self._announced:
-                    self._write_announcements(stack)
-                for (stack, key), text in self._reports.items():
-                    self._put_document(stack, key, text, lasting=False)
+            with suppress(Temporary):
+                async with alone(self._folder, self._deadline):
+                    self._renew()
             await asyncio.sleep(min(1.0, self._expiry / 4))
 
     def close(self) -> None:
         """Take the reports back; what was announced stays."""
         with suppress(OSError):
             for stack, key in self._reports:
-                self._document(stack, key).unlink(missing_ok=True)
+                self._take_back(stack, key)
 
     # -- files -----------------------------------------------------------------------------------
 
     def _document(self, stack: str, key: str) -> Path:
         return self._folder / stack / "documents" / f"{key.replace('/', ':')}.json"
 
-    def _put_document(self, stack: str, key: str, text: str, *, lasting: bool) -> int:
-        version = time.time_ns()
-        until = None if lasting else time.time() + self._expiry
-        put(self._document(stack, key), json.dumps({"text": text, "version": version, "until": until}))
+    def _put_document(self, stack: str, key: str, text: str, before: int, *, lasting: bool) -> int:
+        version = max(time.time_ns(), before + 1)  # hosts' clocks differ; versions grow nevertheless
+        held = {"text": text, "version": version, "lasting": lasting}
+        put(self._document(stack, key), json.dumps(held))
         return version
+
+    def _take_back(self, stack: str, key: str) -> None:
+        path = self._document(stack, key)
+        path.unlink(missing_ok=True)
+        beat(path).unlink(missing_ok=True)
+
+    def _renew(self) -> None:
+        for stack in self._announced:
+            self._write_announcements(stack)
+        for (stack, key), text in self._reports.items():
+            path = self._document(stack, key)
+            if not path.exists():
+                self._put_document(stack, key, text, 0, lasting=False)
+            beat(path).touch()
 
     def _documents(self, stack: str, malformed: list[str]) -> dict[str, Document]:
         found = {}
         for path, text in texts(self._folder / stack / "documents"):
             try:
                 held = json.loads(text)
-                if held["until"] is None or held["until"] > time.time():
+                if held["lasting"] or fresh(beat(path), self._expiry):
                     found[path.stem.replace(":", "/")] = Document(held["text"], held["version"])
             except (ValueError, KeyError, TypeError) as error:
                 malformed.append(f"{path.name}: not a document: {error}")
