@@ -87,6 +87,8 @@ def test_releases_reach_a_box_and_no_request_fails(kind: str) -> None:
                 assert await scene.box.version() == tag
                 assert (await scene.house.final(rollout["id"]))["phase"] == "done"
             assert "in step" in (await scene.house.cli("status")).out
+            await scene.house.post("/v1/services/web/scale", {"replicas": 1})
+            await until(lambda: has_instances(scene.house, 1), timeout=30.0)
             unharmed(await load.stop())
 
     play(shop, scenario, kind=kind)
@@ -226,6 +228,10 @@ def docker_network(engine: DockerEngine, stack: str) -> tuple[str, str, str, int
 async def switched(house: House, target: str) -> None:
     rollout = await house.switch("lbx", target)
     assert rollout["outcome"]["exit_code"] == 0, rollout
+
+
+async def has_instances(house: House, count: int) -> bool:
+    return len(await house.get("/v1/instances?service=web")) == count
 
 
 def doubts(box: Box) -> bool:
