@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.docs.pages import ROOT, commands
 from tests.examples.visitor import EXAMPLES
+from tests.support import foreign
+from tests.support.house import House, managed
+from tests.support.waiting import until
 
 EXAMPLE = EXAMPLES / "07-a-driver-of-your-own"
+PAGES = (EXAMPLE / "README.md", ROOT / "docs" / "howto" / "write-a-driver.md")
+LASTING = ("serve", "balancer")
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +106,59 @@ def test_without_it_the_refusal_says_what_is_installed(installed: dict[str, str]
     assert refused.returncode == 1, refused
     assert "[driver_missing]" in refused.stderr
     assert "consul" in refused.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_the_pages_show_works(installed: dict[str, str], tmp_path: Path, page: Path) -> None:
+    shown = [shlex.split(c.words.replace("/srv/registry", str(tmp_path))) for c in commands(page)]
+    ours = [words for words in shown if words[0] == "bluegreen" and words[1] not in LASTING]
+    assert len(ours) == 2
+    for words in ours:
+        seen = ran({**installed, "BLUEGREEN_REGISTRY": f"folder://{tmp_path}"}, *words)
+        told = {"doctor": "folder (bluegreen-folder 0.1)", "discover": "nobody\n"}[words[1]]
+        assert told in seen.stdout, seen
+
+
+def test_a_controller_runs_on_the_drivers_of_others(
+    installed: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runtime, balancer and registry, each of another package, with options from variables."""
+    place, shared = tmp_path / "site", tmp_path / "shared"
+    place.mkdir()
+    shared.mkdir()
+    foreign.put(place, "loud", foreign.RUNTIME, runtimes="loud")
+    foreign.put(place, "bright", foreign.BALANCER, balancers="bright")
+    monkeypatch.setenv("PYTHONPATH", f"{installed['PYTHONPATH']}:{place}")
+    url = f"folder://{shared}"
+    options = {"loud_volume": "11", "bright_volume": "2", "folder_pause": "0.05"}
+
+    async def main() -> None:
+        async with House.standing("loud", balancer="bright", registry=url, **options) as house:
+            about = await house.get("/v1/about")
+            assert about["runtime"] == "loud at 11"
+            assert (house.home / "loud").is_dir()
+            assert (house.home / "bright").is_dir()
+            await house.up(managed(house.port))
+            assert await house.version() == "0.0.1"
+
+            async def announced() -> bool:
+                found = await house.cli("discover", "web", "--from", url, "--stack", "shop")
+                return found.code == 0 and "127.0.0.1:" in found.out
+
+            await until(announced, timeout=30.0)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", ["runtime", "balancer"])
+def test_a_controller_refuses_a_driver_that_nobody_brought(
+    installed: dict[str, str], tmp_path: Path, kind: str
+) -> None:
+    chosen = {
+        "BLUEGREEN_HOME": str(tmp_path),
+        "BLUEGREEN_RUNTIME": "process",
+        f"BLUEGREEN_{kind.upper()}": "etcd",
+    }
+    refused = ran({**installed, **chosen}, "bluegreen", "serve")
+    assert (refused.returncode, "[driver_missing]" in refused.stderr) == (1, True), refused
+    assert {"runtime": "docker, process", "balancer": "haproxy, nginx"}[kind] in refused.stderr
