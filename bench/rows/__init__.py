@@ -16,4 +16,5 @@ ORDER = (
     "help",
     "command",
     "peers",
+    "nginx",
 )

@@ -99,12 +99,14 @@ async def _measured(url: str, announced: int) -> _Times:
             follower = Follower(
                 there, haproxy, FileKeepsake(home / "copy"), clock, box="bench", stacks=["shop"]
             )
-            async with _running(boxes), _running(follower):
-                await boxes.apply(whole)
-                await until(lambda: _carried(announcer), 60)
-                await _switches(boxes, haproxy, whole, times)
-                await _departures(boxes, whole, times)
-            await haproxy.stop()
+            try:
+                async with _running(boxes), _running(follower):
+                    await boxes.apply(whole)
+                    await until(lambda: _carried(announcer), 60)
+                    await _switches(boxes, haproxy, whole, times)
+                    await _departures(boxes, whole, times)
+            finally:
+                await haproxy.stop()
     return times
 
 

@@ -44,6 +44,7 @@ _AREAS = (
     ("drivers.runtimes.process", "Process runtime"),
     ("drivers.balancers.haproxy", "Balancer"),
     ("drivers.balancers.nginx", "Balancer"),
+    ("drivers.containers", "Balancer"),
     ("drivers.registries", "Registry"),
     ("drivers.keepsake", "A balancer on another box"),
     ("drivers.journal", "Journal"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 import click
@@ -78,7 +79,9 @@ def _flags() -> dict[str, str]:
 def _values(field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
         return ", ".join(f"`{choice}`" for choice in get_args(field.annotation))
-    return "folder" if field.is_required() else "text"
+    if field.annotation in (float, Path):
+        return "folder" if field.is_required() else "number" if field.annotation is float else "path"
+    return "text"
 
 
 def _default(name: str, field: FieldInfo) -> str:

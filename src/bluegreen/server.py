@@ -247,7 +247,16 @@ def _balancer_options(settings: Settings) -> dict[str, object]:
             "state_dir": settings.home / "nginx",
             "binary": settings.nginx_binary,
             "stream_module": settings.nginx_stream_module,
+            "run": settings.nginx_run,
+            "image": settings.nginx_image,
+            "docker_url": settings.docker_url,
+            "include_dir": settings.nginx_include_dir,
+            "main_config": settings.nginx_main_config,
+            "pid_file": settings.nginx_pid_file,
+            "keepalive": settings.nginx_keepalive,
         }
+    if settings.balancer != "haproxy":
+        return {"state_dir": settings.home / settings.balancer}
     options: dict[str, object] = {
         "state_dir": settings.home / "balancer",
         "binary": settings.haproxy_binary,

@@ -49,10 +49,29 @@ class Settings(BaseModel):
     )
     haproxy_image: str = Field("haproxy:lts", description="image of HAProxy when it runs in a container")
     nginx_binary: str | None = Field(
-        None, description="path of an NGINX ≥ 1.18; default: the one of this box"
+        None, description="path of an NGINX ≥ 1.20; default: the one of this box"
     )
     nginx_stream_module: str | None = Field(
         None, description="file of NGINX's module for plain TCP, where that is not built in"
+    )
+    nginx_run: Literal["process", "container", "existing"] = Field(
+        "process",
+        description="run NGINX as a process of this box, in a container, or write to the one that somebody "
+        "else runs on this box",
+    )
+    nginx_image: str = Field("nginx:stable", description="image of NGINX when it runs in a container")
+    nginx_include_dir: Path = Field(
+        Path("/etc/nginx/bluegreen.d"), description="folder that an existing NGINX includes"
+    )
+    nginx_main_config: Path = Field(
+        Path("/etc/nginx/nginx.conf"), description="configuration of an existing NGINX"
+    )
+    nginx_pid_file: Path = Field(Path("/run/nginx.pid"), description="`pid` file of an existing NGINX")
+    nginx_keepalive: float = Field(
+        0.0,
+        ge=0,
+        description="seconds for which NGINX keeps a client's idle connection; more than 0 is faster, and "
+        "each change then closes idle connections, maybe under a client that is about to use one",
     )
     listen: str | None = Field(
         None, description="also serve the API on this loopback address, as 127.0.0.1:PORT"

@@ -121,9 +121,11 @@ class Box:
             self.signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(10)
-        for process in self._processes():
+        for process in tuple(self._processes()):
             with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+                family = (process, *process.children(recursive=True))  # NGINX's workers do not name a folder
+                for one in family:
+                    one.kill()
         shutil.rmtree(self.home, ignore_errors=True)
 
     def _processes(self) -> Iterator[psutil.Process]:

@@ -139,7 +139,7 @@ class House:
                 self.stop()
             if self._process.poll() is None:
                 self.kill()
-        for process in self.processes():
+        for process in (*self.processes(), *self._instances()):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         shutil.rmtree(self.home, ignore_errors=True)
@@ -155,6 +155,14 @@ class House:
                     continue
                 if str(self.home) in command or process.environ().get("BLUEGREEN_HOME") == str(self.home):
                     found.append(process)
+        return found
+
+    def _instances(self) -> list[psutil.Process]:
+        """Return the processes of instances that the controller could not end any more."""
+        found = []
+        for pid in self.pids().values():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found.append(psutil.Process(pid))
         return found
 
     def pids(self) -> dict[str, int]:

@@ -23,8 +23,14 @@ from bluegreen.cli.session import Session, pass_session
 @click.option("--haproxy-binary", metavar="PATH", help="An HAProxy of 2.6 or newer.")
 @click.option("--haproxy-run", type=click.Choice(["process", "container"]), help="How HAProxy runs.")
 @click.option("--haproxy-image", metavar="IMAGE", help="Image of HAProxy when it runs in a container.")
-@click.option("--nginx-binary", metavar="PATH", help="An NGINX of 1.18 or newer.")
+@click.option("--nginx-binary", metavar="PATH", help="An NGINX of 1.20 or newer.")
 @click.option("--nginx-stream-module", metavar="FILE", help="NGINX's module for plain TCP.")
+@click.option("--nginx-run", type=click.Choice(["process", "container", "existing"]), help="How NGINX runs.")
+@click.option("--nginx-image", metavar="IMAGE", help="Image of NGINX when it runs in a container.")
+@click.option("--nginx-include-dir", metavar="DIR", help="Folder that an existing NGINX includes.")
+@click.option("--nginx-main-config", metavar="FILE", help="Configuration of an existing NGINX.")
+@click.option("--nginx-pid-file", metavar="FILE", help="Pid file of an existing NGINX.")
+@click.option("--nginx-keepalive", metavar="SECONDS", help="How long NGINX keeps clients' idle connections.")
 @click.option("--listen", metavar="HOST:PORT", help="Also serve the API on this loopback address.")
 @click.option(
     "--log-level",

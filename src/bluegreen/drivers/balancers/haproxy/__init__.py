@@ -57,8 +57,9 @@ async def _as_process(options: Options, binary: str) -> AsyncIterator[Runner]:
 
 @asynccontextmanager
 async def _in_container(options: Options) -> AsyncIterator[Runner]:
-    from bluegreen.drivers.balancers.haproxy.container import ContainerRunner
-    from bluegreen.drivers.balancers.haproxy.engine_api import EngineApi, address_of
+    from bluegreen.drivers.balancers.haproxy.container import HAPROXY, ContainerRunner
+    from bluegreen.drivers.containers.engine_api import EngineApi, address_of
 
-    async with EngineApi(address_of(options.docker_url), options.start_deadline) as engine:
+    address = address_of(HAPROXY, options.docker_url)
+    async with EngineApi(HAPROXY, address, options.start_deadline) as engine:
         yield ContainerRunner(engine, options.image, options.state_dir, options.start_deadline)

@@ -9,17 +9,13 @@ starts, with no controller at hand. Rule: the files must therefore be ready for 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
-import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from bluegreen.domain.errors import BluegreenError, Temporary
+from bluegreen.domain.errors import BluegreenError, Temporary, UserError
 from bluegreen.drivers.balancers.haproxy import files, own_processes
 from bluegreen.drivers.balancers.haproxy.complaints import complaint, start_refused
-from bluegreen.drivers.balancers.haproxy.engine_api import EngineApi
 from bluegreen.drivers.balancers.haproxy.layout import CONTAINER_MARK
 from bluegreen.drivers.balancers.haproxy.runner import (
     Runner,
@@ -29,15 +25,26 @@ from bluegreen.drivers.balancers.haproxy.runner import (
     serving_arguments,
 )
 from bluegreen.drivers.balancers.haproxy.stats import Workers
+from bluegreen.drivers.containers import body as containers
+from bluegreen.drivers.containers.engine_api import EngineApi, Evidence, Tenant
 
-BALANCER = "bluegreen.balancer"
-STATE_DIR = "bluegreen.state-dir"
+
+def _missing(evidence: Evidence) -> UserError:
+    return UserError(
+        "the image has no program `haproxy`",
+        code="haproxy_missing",
+        hint="Name an image of HAProxy with BLUEGREEN_HAPROXY_IMAGE.",
+        evidence=evidence,
+    )
+
+
+HAPROXY = Tenant(name="HAProxy", variable="BLUEGREEN_HAPROXY_IMAGE", missing=_missing)
 
 
 class ContainerRunner:
     """See the module, and :class:`bluegreen.drivers.balancers.haproxy.runner.Runner`.
 
-    Raises what :class:`~bluegreen.drivers.balancers.haproxy.engine_api.EngineApi` raises.
+    Raises what :class:`~bluegreen.drivers.containers.engine_api.EngineApi` raises.
     """
 
     restarts = True
@@ -52,7 +59,7 @@ class ContainerRunner:
     async def judge(self) -> tuple[int, str]:
         # In a container of its own: the first check comes before there is one that runs.
         name = f"{self.name}-check"
-        body = _body(self._image, self._folder, checking_arguments(self._folder))
+        body = self._body(checking_arguments(self._folder))
         await self._engine.remove(name)
         await self._engine.create(name, body)
         try:
@@ -73,8 +80,7 @@ class ContainerRunner:
         await self._engine.remove(self.name)
         await own_processes.end(self._folder)
         await asyncio.to_thread(self._prepare)
-        body = _body(self._image, self._folder, serving_arguments(self._folder, "-db"))
-        body["HostConfig"]["RestartPolicy"] = {"Name": "unless-stopped"}
+        body = self._body(serving_arguments(self._folder, "-db"), restarts=True)
         await self._engine.create(self.name, body)
         try:
             async with self._engine.exit_of(self.name) as ended:
@@ -105,35 +111,17 @@ class ContainerRunner:
         finally:
             up.cancel()
 
+    def _body(self, arguments: list[str], restarts: bool = False) -> dict[str, object]:
+        command = ["haproxy", *arguments]
+        return containers.body(self._image, "haproxy", self._folder, command, "SIGUSR1", restarts)
+
     def _prepare(self) -> None:
         prepare_files(self._folder)
         files.write(self._folder / CONTAINER_MARK, self.name)
 
 
 def container_name(folder: Path) -> str:
-    """Return the name of the container for a state folder: always the same, and no other folder's."""
-    return f"bluegreen-haproxy-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
-
-
-def _body(image: str, folder: Path, arguments: list[str]) -> dict[str, Any]:
-    return {
-        "Image": image,
-        "Entrypoint": ["haproxy"],
-        "Cmd": arguments,
-        # The controller's own: the sockets and files are for nobody else, whatever the image says.
-        "User": f"{os.getuid()}:{os.getgid()}",
-        "Labels": {BALANCER: "haproxy", STATE_DIR: str(folder)},
-        "StopSignal": "SIGUSR1",
-        "Healthcheck": {"Test": ["NONE"]},
-        "HostConfig": {
-            "NetworkMode": "host",
-            "PidMode": "host",
-            "UsernsMode": "host",
-            "ReadonlyRootfs": True,
-            "SecurityOpt": ["no-new-privileges"],
-            "Mounts": [{"Type": "bind", "Source": str(folder), "Target": str(folder)}],
-        },
-    }
+    return containers.container_name("haproxy", folder)
 
 
 _: type[Runner] = ContainerRunner

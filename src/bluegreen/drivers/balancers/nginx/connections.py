@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import Any
 
 import psutil
 
@@ -23,3 +24,16 @@ def to_servers(workers: Iterable[int]) -> Counter[tuple[str, int]]:
                 if connection.status == psutil.CONN_ESTABLISHED and connection.raddr:
                     found[connection.raddr.ip, connection.raddr.port] += 1
     return found
+
+
+def elsewhere(worker: int, master: int | None) -> set[tuple[str, int]]:
+    """Return the addresses that a worker has connected to; clients came to a port that the master holds."""
+    with suppress(psutil.Error):
+        held = {one.laddr.port for one in _connections(master or worker, psutil.CONN_LISTEN)}
+        seen = _connections(worker, psutil.CONN_ESTABLISHED)
+        return {(one.raddr.ip, one.raddr.port) for one in seen if one.laddr.port not in held}
+    return set()
+
+
+def _connections(pid: int, status: str) -> list[Any]:
+    return [one for one in psutil.Process(pid).net_connections(kind="tcp") if one.status == status]

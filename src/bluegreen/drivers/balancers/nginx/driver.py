@@ -1,18 +1,18 @@
 """The NGINX driver: every change is a configuration, checked, put in the place of the former one, reloaded.
 
 Two workers' generations overlap for a moment at a reload, but a call returns only when none of the former one
-accepts connections. What began before ends there. Rule: all changes happen under one lock, and the rename of
-the configuration is the one step that counts; if the reload fails after it, it is renamed back.
+accepts connections. What began before ends there. How NGINX is told is its keeper's
+(:mod:`bluegreen.drivers.balancers.nginx.keeper`). Rule: all changes happen under one lock.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
+from pathlib import Path
 
 from bluegreen.domain.errors import BluegreenError
 from bluegreen.domain.naming import PoolId
@@ -27,13 +27,11 @@ from bluegreen.domain.routing import (
 )
 from bluegreen.drivers.balancers.nginx import files, memory, processes
 from bluegreen.drivers.balancers.nginx.binding import endpoints, require_free
-from bluegreen.drivers.balancers.nginx.connections import to_servers
-from bluegreen.drivers.balancers.nginx.layout import CANDIDATE, CONFIG, CONTROL_SOCKET, Layout
+from bluegreen.drivers.balancers.nginx.complaints import down
+from bluegreen.drivers.balancers.nginx.connections import elsewhere, to_servers
+from bluegreen.drivers.balancers.nginx.keeper import Keeper
 from bluegreen.drivers.balancers.nginx.memory import Memory
-from bluegreen.drivers.balancers.nginx.options import Options
 from bluegreen.drivers.balancers.nginx.processes import Processes
-from bluegreen.drivers.balancers.nginx.program import NginxProgram, down
-from bluegreen.drivers.balancers.nginx.render import Rendering, render
 from bluegreen.ports.balancer import Balancer
 
 log = logging.getLogger(__name__)
@@ -48,10 +46,9 @@ class NginxBalancer:
     name = "nginx"
     checks = False
 
-    def __init__(self, options: Options, program: NginxProgram) -> None:
-        self._options = options
-        self._folder = options.state_dir
-        self._program = program
+    def __init__(self, folder: Path, keeper: Keeper) -> None:
+        self._folder = folder
+        self._keeper = keeper
         self._lock = asyncio.Lock()
         self._memory: Memory | None = None
         self._moved = asyncio.Event()
@@ -60,71 +57,40 @@ class NginxBalancer:
 
     async def apply(self, routing: Routing) -> None:
         async with self._lock:
-            running = await self._program.find()
-            known = self._known()
-            if known is not None and running.master is not None and known.routing == routing:
+            running = await self._keeper.find()
+            known, ours = self._known(), self._memory is not None
+            same = known is not None and running.master is not None and known.routing == routing
+            if known is not None and same and (ours or await self._is_loaded()):
                 self._memory = Memory(routing=routing, former=known.former)
                 return
             await self._replace(memory.after(known, routing), known, running)
             self._moved.set()
 
-    def _known(self) -> Memory | None:
-        if self._memory is None:
-            self._memory = memory.load(self._folder, self._generation())
-        return self._memory
+    async def _is_loaded(self) -> bool:
+        """Whether what is on disk is what answers: a controller may have died between the two."""
+        return await self._keeper.answers() == await asyncio.to_thread(self._keeper.generation)
 
-    def _generation(self) -> int:
-        return files.generation_of(files.read(self._folder / CONFIG))
+    def _known(self) -> Memory | None:
+        """Return what was last applied; remembered only once it is known to be loaded."""
+        return self._memory or memory.load(self._folder, self._keeper.generation())
 
     async def _replace(self, wanted: Memory, known: Memory | None, running: Processes) -> None:
-        generation = self._generation() + 1
-        rendering = render(wanted.routing, self._layout(generation))
+        generation = await asyncio.to_thread(self._keeper.generation) + 1
         held = endpoints(known.routing) if known is not None and running.master is not None else frozenset()
         await asyncio.to_thread(require_free, endpoints(wanted.routing) - held, running.all)
-        applied = memory.file_of(generation)
-        extra = {CANDIDATE: rendering.config, applied: memory.dump(wanted)}
-        await asyncio.to_thread(files.put_all, self._folder, {**rendering.files, **extra})
-        await self._program.judge()
-        await self._put_in_force(rendering, generation, running)
+        applied = {memory.file_of(generation): memory.dump(wanted)}
+        await asyncio.to_thread(files.put_all, self._folder, applied)
+        self._memory = None  # when this fails, what is on disk decides
+        await self._keeper.replace(wanted.routing, generation, running)
         self._memory = wanted
-        await asyncio.to_thread(files.tidy, self._folder, {*rendering.files, applied})
-
-    async def _put_in_force(self, rendering: Rendering, generation: int, running: Processes) -> None:
-        former = files.read(self._folder / CONFIG)
-        await asyncio.to_thread(files.rename, self._folder, CANDIDATE, CONFIG)
-        try:
-            if running.master is None:
-                await self._program.start(generation)
-            else:
-                await self._program.reload(running, generation)
-        except BaseException:
-            self._memory = None
-            if former is None:
-                (self._folder / CONFIG).unlink(missing_ok=True)
-            else:
-                files.put_all(self._folder, {CANDIDATE: former})
-                files.rename(self._folder, CANDIDATE, CONFIG)
-            raise
-        for warning in rendering.warnings:
-            log.info("left out: %s", warning)
-
-    def _layout(self, generation: int) -> Layout:
-        return Layout(
-            generation=generation,
-            user="root" if os.geteuid() == 0 else None,  # the folder is the controller's alone
-            stream_module=self._options.stream_module,
-            old_worker_deadline=self._options.old_worker_deadline,
-            control=str(self._folder / CONTROL_SOCKET),
-            raw=True,
-        )
 
     # -- observe -------------------------------------------------------------------------------
 
     async def observe(self, pools: Collection[PoolId] | None = None) -> BalancerFacts:
-        running = await self._program.find()
+        running = await self._keeper.find(orphans=True)
         async with self._lock:
             known = self._known()
-        if known is None or running.master is None or await self._program.generation() is None:
+        if known is None or running.master is None or await self._keeper.answers() is None:
             raise down(self._folder)
         asked = [
             key for key in (known.routing.pools if pools is None else pools) if key in known.routing.pools
@@ -143,14 +109,16 @@ class NginxBalancer:
     # -- life ----------------------------------------------------------------------------------
 
     async def supervise(self) -> None:
-        failures = 0
+        failures, told = 0, ""
         while True:
             self._moved.clear()
             try:
                 running = await self._revive()
-                failures = 0
+                failures, told = 0, ""
             except BluegreenError as error:
-                log.warning("NGINX cannot be brought back yet: %s (%s)", error.message, error.code)
+                level = logging.WARNING if error.message != told else logging.DEBUG
+                log.log(level, "NGINX does not run yet: %s (%s)", error.message, error.code)
+                told = error.message
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_RETRY[min(failures, len(_RETRY) - 1)]):
                         await self._moved.wait()
@@ -161,9 +129,9 @@ class NginxBalancer:
     async def _revive(self) -> Processes:
         """Return the running NGINX, started on the configuration in force if need be."""
         async with self._lock:
-            running = await self._program.find()
-            if running.master is None and (generation := self._generation()):
-                return await self._program.start(generation)
+            running = await self._keeper.find()
+            if running.master is None and (generation := self._keeper.generation()):
+                return await self._keeper.revive(generation)
             return running
 
     async def _until_change(self, running: Processes) -> None:
@@ -182,7 +150,7 @@ class NginxBalancer:
 
     async def cut(self, pool: PoolId) -> None:
         """End the workers of former configurations that have connections to ``pool`` and to no other."""
-        running = await self._program.find()
+        running = await self._keeper.find(orphans=True)
         async with self._lock:
             known = self._known()
         if known is None or pool not in known.routing.pools:
@@ -197,14 +165,13 @@ class NginxBalancer:
         }
         for worker in running.former:
             led = set(await asyncio.to_thread(to_servers, (worker,)))
-            if led & own and not led & (others - own):
+            foreign = elsewhere(worker, running.master) - own if self._keeper.shared else set()
+            if led & own and not led & (others - own) and not foreign:
                 processes.tell((worker,), signal.SIGTERM)
 
     async def stop(self) -> None:
         async with self._lock:
-            await processes.end(self._folder, self._options.stop_grace)
-            (self._folder / CONFIG).unlink(missing_ok=True)
-            await asyncio.to_thread(files.tidy, self._folder, ())
+            await self._keeper.end()
             self._memory = None
 
 

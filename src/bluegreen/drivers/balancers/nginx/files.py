@@ -53,7 +53,7 @@ def tidy(folder: Path, needed: Collection[str]) -> None:
 def read(path: Path) -> str | None:
     """Return the text of ``path``, ``None`` when it does not exist."""
     try:
-        return path.read_text()
+        return path.read_text(errors="replace")
     except FileNotFoundError:
         return None
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from bluegreen.domain.routing import Listener, Maintenance, Pool, PoolOptions
 from bluegreen.drivers.balancers.nginx.matching import Place
 from bluegreen.drivers.balancers.nginx.shares import Share
 from bluegreen.drivers.balancers.nginx.words import (
+    Shelf,
     block,
     milliseconds,
     name,
     plain,
     quoted,
     refused,
-    store,
 )
 
 PAGES = "/.bluegreen/"
@@ -30,8 +31,11 @@ class Here:
     """What the locations of one server have in common: where they are, and what they may add to."""
 
     listener: Listener
-    files: dict[str, str]
+    shelf: Shelf
     raw: bool
+    keepalive: float
+    common: tuple[str, ...] = ()
+    """Lines that every server begins with."""
 
 
 def render_place(place: Place, share: Share, here: Here) -> list[str]:
@@ -45,9 +49,9 @@ def health_place(path: str) -> list[str]:
     return list(block(f"location = {quoted(path)}", ['return 200 "ok\\n";']))
 
 
-def page_place(maintenance: Maintenance, files: dict[str, str]) -> list[str]:
+def page_place(maintenance: Maintenance, shelf: Shelf) -> list[str]:
     """Return the location of the page of ``maintenance``. A file: a page may hold what NGINX would expand."""
-    file = _page(maintenance, files)
+    file = _page(maintenance, shelf)
 
     def lines() -> Iterator[str]:
         yield "internal;"
@@ -56,11 +60,15 @@ def page_place(maintenance: Maintenance, files: dict[str, str]) -> list[str]:
         yield f'add_header Retry-After "{maintenance.retry_after}" always;'
         yield f"alias {file};"
 
-    return list(block(f'location = "{PAGES}{file}"', lines()))
+    return list(block(f'location = "{_within(file)}"', lines()))
 
 
-def _page(maintenance: Maintenance, files: dict[str, str]) -> str:
-    return store(files, "page", maintenance.page or _DEFAULT_PAGE, "html")
+def _page(maintenance: Maintenance, shelf: Shelf) -> str:
+    return shelf.store("page", maintenance.page or _DEFAULT_PAGE, "html")
+
+
+def _within(file: str) -> str:
+    return f"{PAGES}{PurePath(file).name}"
 
 
 def _inside(place: Place, share: Share, here: Here) -> Iterator[str]:
@@ -68,7 +76,7 @@ def _inside(place: Place, share: Share, here: Here) -> Iterator[str]:
     if route is None:
         yield NO_ROUTE
     elif route.maintenance is not None:
-        yield f'error_page 503 "{PAGES}{_page(route.maintenance, here.files)}";'
+        yield f'error_page 503 "{_within(_page(route.maintenance, here.shelf))}";'
         yield "return 503;"
     elif share.target is None:
         yield 'add_header Retry-After "1" always;'

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import psutil
 
+from bluegreen.drivers.balancers.nginx.layout import PID
+
 POLL = 0.005
 """Seconds between looks at processes that are just changing."""
 
@@ -48,6 +50,45 @@ def of_folder(folder: Path) -> Processes:
         elif title.startswith("nginx: worker process"):
             serving.add(pid)
     return Processes(master, frozenset(serving), frozenset(former))
+
+
+def of_master(pid_file: Path) -> Processes:
+    """Return the processes of the NGINX whose master wrote ``pid_file``; none where that one has ended.
+
+    Quick, whatever else runs on the box; workers of a master that was killed are not among them.
+    """
+    nobody = Processes(None, frozenset(), frozenset())
+    with suppress(OSError, ValueError, psutil.Error):
+        master = int(pid_file.read_text())
+        if not Path(f"/proc/{master}/cmdline").read_text().startswith("nginx: master"):
+            return nobody
+        titles = {pid: _title(pid) for pid in _children(master)}
+        former = frozenset(pid for pid, title in titles.items() if "shutting down" in title)
+        serving = frozenset(pid for pid, title in titles.items() if title.startswith("nginx: worker process"))
+        return Processes(master, serving - former, former)
+    return nobody
+
+
+def of_own_master(folder: Path) -> Processes:
+    """Return the processes of the master of ``folder`` (see :func:`of_master`), if that is what it is."""
+    found = of_master(folder / PID)
+    with suppress(OSError):
+        if found.master is None or _holds_a_file_of(folder, Path(f"/proc/{found.master}/fd")):
+            return found
+    return Processes(None, frozenset(), frozenset())
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:  # a kernel built without it
+        return [child.pid for child in psutil.Process(pid).children()]
+
+
+def _title(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    return ""
 
 
 def _titles(folder: Path) -> Iterator[tuple[int, str]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from bluegreen.domain.naming import PoolId, RouteId
 from bluegreen.domain.routing import Globals, Listener, Mode, Route, Routing, Stats
-from bluegreen.drivers.balancers.nginx.layout import ERROR_LOG, PID, Layout
+from bluegreen.drivers.balancers.nginx.layout import COMMON, ERROR_LOG, PID, STREAM, Layout
 from bluegreen.drivers.balancers.nginx.locations import Here
 from bluegreen.drivers.balancers.nginx.servers import address, render_listener
 from bluegreen.drivers.balancers.nginx.shares import Share, share_of
@@ -19,7 +19,7 @@ from bluegreen.drivers.balancers.nginx.streams import render_stream
 from bluegreen.drivers.balancers.nginx.untranslated import untranslated
 from bluegreen.drivers.balancers.nginx.upstreams import render_upstream
 from bluegreen.drivers.balancers.nginx.validation import validate
-from bluegreen.drivers.balancers.nginx.words import block, directive, plain, store, whole_seconds
+from bluegreen.drivers.balancers.nginx.words import Shelf, block, directive, plain, whole_seconds
 
 HEADER = "# written by bluegreen, generation "
 _PROTOCOLS = {"no-tlsv12": "TLSv1.2", "no-tlsv13": "TLSv1.3"}
@@ -37,21 +37,42 @@ class Rendering:
 
 def render(routing: Routing, layout: Layout) -> Rendering:
     """Return the configuration of ``routing``. Raises ``balancer_refused`` for what has no words."""
-    validate(routing)
-    files: dict[str, str] = {}
-    warnings: dict[str, None] = dict.fromkeys(untranslated(routing, layout.raw))
-    shares = {
-        route.id: share_of(route, routing, number, layout.raw)
-        for number, route in enumerate(routing.routes.values())
-    }
-    parts = _Parts(routing, layout, shares, files, warnings)
-    lines = [f"{HEADER}{layout.generation}: do not edit, see `bluegreen inspect`", *_main(routing, layout)]
-    lines += [*block("http", parts.http()), ""]
-    if any(listener.mode is Mode.TCP for listener in routing.listeners.values()):
+    parts = _Parts.of(routing, layout)
+    lines = [_header(layout), *_main(routing, layout), *block("http", parts.own_http()), ""]
+    if parts.carries_tcp:
         if layout.stream_module is not None:
             lines.insert(1, f"load_module {plain(layout.stream_module)};")
         lines += [*block("stream", parts.stream()), ""]
-    return Rendering("\n".join(lines), files, tuple(warnings))
+    return Rendering("\n".join(lines), parts.shelf.files, tuple(parts.warnings))
+
+
+def render_included(routing: Routing, layout: Layout) -> Rendering:
+    """Return what the ``http`` block of somebody else's configuration is to include.
+
+    The file ``STREAM`` of the layout is for its ``stream`` block, where TCP is carried. Nothing is set but
+    for our own servers: the rest of that configuration is not ours.
+    """
+    common = f"include {plain(layout.base + COMMON)};"
+    parts = _Parts.of(routing, layout, (common,))
+    files = parts.shelf.files
+    files[COMMON] = _text([_header(layout), *parts.common()])
+    http = _text([_header(layout), *_MAPS, *parts.http()])
+    if parts.carries_tcp:
+        files[STREAM] = _text([_header(layout), *parts.stream()])
+    return Rendering(http, files, tuple(parts.warnings))
+
+
+def header(generation: int) -> str:
+    """Return what a configuration of ``generation`` begins with."""
+    return f"{HEADER}{generation}: "
+
+
+def _header(layout: Layout) -> str:
+    return f"{header(layout.generation)}do not edit, see `bluegreen inspect`"
+
+
+def _text(lines: list[str]) -> str:
+    return "\n".join([*lines, ""])
 
 
 def _main(routing: Routing, layout: Layout) -> Iterator[str]:
@@ -72,41 +93,69 @@ def _main(routing: Routing, layout: Layout) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """The two halves of the configuration."""
+    """The two halves of the configuration. ``begin`` is what every HTTP server begins with."""
 
     routing: Routing
     layout: Layout
     shares: Mapping[RouteId, Share]
-    files: dict[str, str]
+    shelf: Shelf
     warnings: dict[str, None]
+    begin: tuple[str, ...]
 
-    def http(self) -> Iterator[str]:
+    @classmethod
+    def of(cls, routing: Routing, layout: Layout, begin: tuple[str, ...] = ()) -> _Parts:
+        validate(routing)
+        shares = {
+            route.id: share_of(route, routing, number, layout.raw)
+            for number, route in enumerate(routing.routes.values())
+        }
+        warnings: dict[str, None] = dict.fromkeys(untranslated(routing, layout.raw))
+        return cls(routing, layout, shares, Shelf(layout.base), warnings, begin)
+
+    @property
+    def carries_tcp(self) -> bool:
+        return any(listener.mode is Mode.TCP for listener in self.routing.listeners.values())
+
+    def own_http(self) -> Iterator[str]:
+        """Yield the whole ``http`` block of an NGINX of our own."""
+        yield from _OWN
+        yield from _MAPS
+        yield from self.common()
+        if not self.routing.settings.log_target:
+            yield "access_log off;"
+        yield ""
+        yield from self.http()
+        if self.layout.control is not None:
+            yield from block("server", _control(self.layout))
+
+    def common(self) -> Iterator[str]:
+        """Yield what is true of all our servers."""
         yield from _COMMON
         yield from _tls(self.routing.settings)
         target = self.routing.settings.log_target
-        yield f"access_log syslog:server={plain(target)};" if target else "access_log off;"
-        yield ""
+        if target:
+            yield f"access_log syslog:server={plain(target)};"
+
+    def http(self) -> Iterator[str]:
         yield from self._upstreams(Mode.HTTP)
         for listener in self._listeners(Mode.HTTP):
             yield from render_listener(self._routes(listener), self.shares, self._here(listener))
         for page in self.routing.settings.stats:
-            yield from block("server", _stats(page, self.files))
+            yield from block("server", _stats(page, self.shelf))
         if self.layout.raw:
             yield from map(directive, self.routing.settings.extra)
-        if self.layout.control is not None:
-            yield from block("server", _control(self.layout))
 
     def stream(self) -> Iterator[str]:
         yield from self._upstreams(Mode.TCP)
         for listener in self._listeners(Mode.TCP):
-            yield from render_stream(listener, self._routes(listener), self.shares, self.files)
+            yield from render_stream(listener, self._routes(listener), self.shares, self.shelf)
 
     def _upstreams(self, mode: Mode) -> Iterator[str]:
         """Yield the pools that somebody may pass to, and what divides the traffic between two."""
         routes = [r for r in self.routing.routes.values() if self.routing.listeners[r.port].mode is mode]
         used: dict[PoolId, None] = {pool.id: None for r in routes for pool in self.shares[r.id].pools}
         for key in used:
-            yield from render_upstream(self.routing.pools[key], self._warn)
+            yield from render_upstream(self.routing.pools[key], self.layout.upstream_keepalive, self._warn)
             yield ""
         for route in routes:
             if self.shares[route.id].lines:
@@ -114,7 +163,7 @@ class _Parts:
                 yield ""
 
     def _here(self, listener: Listener) -> Here:
-        return Here(listener, self.files, self.layout.raw)
+        return Here(listener, self.shelf, self.layout.raw, self.layout.keepalive, self.begin)
 
     def _listeners(self, mode: Mode) -> list[Listener]:
         return [listener for listener in self.routing.listeners.values() if listener.mode is mode]
@@ -140,37 +189,43 @@ def _control(layout: Layout) -> Iterator[str]:
     yield "location = /status { stub_status; }"
 
 
-def _stats(page: Stats, files: dict[str, str]) -> Iterator[str]:
+def _stats(page: Stats, shelf: Shelf) -> Iterator[str]:
     yield f"listen {address(page.address, page.port)};"
     if page.user is not None:
-        users = store(files, "users", f"{page.user}:{{PLAIN}}{page.password or ''}", "htpasswd")
+        users = shelf.store("users", f"{page.user}:{{PLAIN}}{page.password or ''}", "htpasswd")
         yield "auth_basic bluegreen;"
         yield f"auth_basic_user_file {users};"
     yield "location / { stub_status; }"
 
 
-_COMMON = """\
+_OWN = """\
 client_body_temp_path temp-body;
 proxy_temp_path temp-proxy;
 fastcgi_temp_path temp-fastcgi;
 uwsgi_temp_path temp-uwsgi;
 scgi_temp_path temp-scgi;
-
-server_tokens off;
 server_names_hash_bucket_size 256;
 server_names_hash_max_size 4096;
 variables_hash_max_size 4096;
+""".splitlines()
+
+_MAPS = """\
+
+map $http_upgrade $bluegreen_upgraded { default upgrade; "" ""; }
+map $http_host $bluegreen_host { default $http_host; "" $host; }
+
+""".splitlines()
+
+_COMMON = """\
+server_tokens off;
 merge_slashes off;
 underscores_in_headers on;
 client_max_body_size 0;
 keepalive_requests 1000000;
 default_type text/plain;
-
-map $http_upgrade $upgraded { default upgrade; "" ""; }
-map $http_host $asked_host { default $http_host; "" $host; }
 proxy_http_version 1.1;
-proxy_set_header Host $asked_host;
-proxy_set_header Connection $upgraded;
+proxy_set_header Host $bluegreen_host;
+proxy_set_header Connection $bluegreen_upgraded;
 proxy_set_header Upgrade $http_upgrade;
 proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
 proxy_set_header X-Forwarded-Proto $scheme;

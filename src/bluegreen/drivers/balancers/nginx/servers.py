@@ -11,12 +11,12 @@ from bluegreen.drivers.balancers.nginx.locations import Here, health_place, page
 from bluegreen.drivers.balancers.nginx.matching import ANY, Place, hosts, places
 from bluegreen.drivers.balancers.nginx.shares import Share
 from bluegreen.drivers.balancers.nginx.words import (
+    Shelf,
     block,
     directive,
     milliseconds,
     plain,
     refused,
-    store,
     whole_seconds,
 )
 
@@ -46,15 +46,15 @@ def address(host: str, port: int) -> str:
     return f"[{plain(host)}]:{port}" if ":" in host else f"{plain(host)}:{port}"
 
 
-def certificate(tls: Tls, host: str, files: dict[str, str]) -> Iterator[str]:
+def certificate(tls: Tls, host: str, shelf: Shelf) -> Iterator[str]:
     """Yield the certificate for ``host`` and whose clients' certificates are asked for."""
     if not tls.certificates:
         raise refused("a TLS listener has no certificate", "Give it one.")
-    file = store(files, "cert", fitting(tls.certificates, host), "pem")
+    file = shelf.store("cert", fitting(tls.certificates, host), "pem")
     yield f"ssl_certificate {file};"
     yield f"ssl_certificate_key {file};"
     if tls.client_ca is not None:
-        yield f"ssl_client_certificate {store(files, 'cert', tls.client_ca, 'pem')};"
+        yield f"ssl_client_certificate {shelf.store('cert', tls.client_ca, 'pem')};"
         yield "ssl_verify_client on;"
 
 
@@ -64,8 +64,9 @@ def _server(host: str, routes: Sequence[Route], shares: Mapping[RouteId, Share],
     yield listen(listener, *words, *(["ssl", "http2"] if listener.tls else []))
     yield f"server_name {host};"
     if listener.tls is not None:
-        yield from certificate(listener.tls, host, here.files)
-    yield from _clients(listener, here.files)
+        yield from certificate(listener.tls, host, here.shelf)
+    yield from here.common
+    yield from _clients(here)
     yield from (map(directive, listener.extra) if here.raw else ())
     found = places(routes, host)
     for place in found:
@@ -75,15 +76,16 @@ def _server(host: str, routes: Sequence[Route], shares: Mapping[RouteId, Share],
     yield from _maintenance(found, here)
 
 
-def _clients(listener: Listener, files: dict[str, str]) -> Iterator[str]:
+def _clients(here: Here) -> Iterator[str]:
+    listener = here.listener
     patience = milliseconds(listener.client_timeout)
     yield f"client_header_timeout {patience};"
     yield f"client_body_timeout {patience};"
     yield f"send_timeout {patience};"
-    yield f"keepalive_timeout {whole_seconds(max(60.0, listener.client_timeout))};"
+    yield f"keepalive_timeout {whole_seconds(here.keepalive) if here.keepalive else 0};"
     if listener.basic_auth:
         yield "auth_basic bluegreen;"
-        yield f"auth_basic_user_file {store(files, 'users', _users(listener), 'htpasswd')};"
+        yield f"auth_basic_user_file {here.shelf.store('users', _users(listener), 'htpasswd')};"
 
 
 def _users(listener: Listener) -> str:
@@ -111,7 +113,7 @@ def _maintenance(found: Sequence[Place], here: Here) -> Iterator[str]:
             yield from health_place(health)
     for maintenance in pages.values():
         yield ""
-        yield from page_place(maintenance, here.files)
+        yield from page_place(maintenance, here.shelf)
 
 
 def _wins(found: Sequence[Place], path: str, route: Route) -> bool:

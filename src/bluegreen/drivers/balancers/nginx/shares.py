@@ -43,7 +43,7 @@ def share_of(route: Route, routing: Routing, number: int, raw: bool) -> Share:
         return Share(None, raw=own)
     if len(pools) == 1:
         return Share(name(pools[0].id), pools, raw=own)
-    variable = f"$share_{number}"
+    variable = f"$bluegreen_share_{number}"
     mode = routing.listeners[route.port].mode
     lines = (f"# {name(route.id)}", *block(f'split_clients "{_DICE[mode]}" {variable}', _parts(route, pools)))
     return Share(variable, pools, lines, own)

@@ -8,21 +8,21 @@ from bluegreen.domain.naming import RouteId
 from bluegreen.domain.routing import Listener, Route
 from bluegreen.drivers.balancers.nginx.servers import certificate, listen
 from bluegreen.drivers.balancers.nginx.shares import Share
-from bluegreen.drivers.balancers.nginx.words import block, milliseconds
+from bluegreen.drivers.balancers.nginx.words import Shelf, block, milliseconds
 
 
 def render_stream(
-    listener: Listener, routes: Sequence[Route], shares: Mapping[RouteId, Share], files: dict[str, str]
+    listener: Listener, routes: Sequence[Route], shares: Mapping[RouteId, Share], shelf: Shelf
 ) -> list[str]:
     """Return the server of a TCP listener. Where nobody has the traffic, connections are closed at once."""
     share = next((shares[route.id] for route in reversed(routes)), Share(None))
-    return list(block("server", _lines(listener, share, files)))
+    return list(block("server", _lines(listener, share, shelf)))
 
 
-def _lines(listener: Listener, share: Share, files: dict[str, str]) -> Iterator[str]:
+def _lines(listener: Listener, share: Share, shelf: Shelf) -> Iterator[str]:
     yield listen(listener, *(["ssl"] if listener.tls else []))
     if listener.tls is not None:
-        yield from certificate(listener.tls, "", files)
+        yield from certificate(listener.tls, "", shelf)
     if share.target is None:
         yield 'return "";'
         return

@@ -11,16 +11,12 @@ import re
 from collections.abc import Callable, Iterator
 
 from bluegreen.domain.routing import Admin, Mode, Pool, Server
-from bluegreen.drivers.balancers.nginx.words import block, endpoint, name, plain
+from bluegreen.drivers.balancers.nginx.words import block, endpoint, name, plain, whole_seconds
 
 Warn = Callable[[str], None]
 
 FAIL_TIMEOUT = "2s"
 """Both the window in which failures are counted and the time a server is then left alone."""
-
-IDLE_UPSTREAM = "4s"
-"""Shorter than the idle timeout of common application servers (5 s in Node), so that it is NGINX that ends an
-idle connection: a POST on one that the application just closed cannot be repeated."""
 
 _ALGORITHMS = {
     "roundrobin": "",
@@ -39,12 +35,15 @@ def serves(pool: Pool) -> bool:
     return any(_usable(server) for server in pool.servers)
 
 
-def render_upstream(pool: Pool, warn: Warn) -> list[str]:
-    """Return the ``upstream`` of ``pool``, which must have a server that serves."""
-    return list(block(f"upstream {name(pool.id)}", _lines(pool, warn)))
+def render_upstream(pool: Pool, idle: float, warn: Warn) -> list[str]:
+    """Return the ``upstream`` of ``pool``, which must have a server that serves.
+
+    ``idle`` is how many seconds a connection to an instance is kept for the next request.
+    """
+    return list(block(f"upstream {name(pool.id)}", _lines(pool, idle, warn)))
 
 
-def _lines(pool: Pool, warn: Warn) -> Iterator[str]:
+def _lines(pool: Pool, idle: float, warn: Warn) -> Iterator[str]:
     yield f"zone {name(pool.id)} 64k;"  # failures are counted over all workers
     algorithm = _algorithm(pool, warn)
     if algorithm:
@@ -55,7 +54,7 @@ def _lines(pool: Pool, warn: Warn) -> Iterator[str]:
     if pool.options.mode is Mode.HTTP:
         yield "keepalive 64;"
         yield "keepalive_requests 1000000;"
-        yield f"keepalive_timeout {IDLE_UPSTREAM};"
+        yield f"keepalive_timeout {whole_seconds(idle)};"
 
 
 def _server(pool: Pool, server: Server) -> Iterator[str]:

@@ -11,6 +11,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from bluegreen.domain.errors import Permanent
 
@@ -84,8 +85,15 @@ def directive(line: str) -> str:
     return text if text.endswith((";", "}", "{")) else f"{text};"
 
 
-def store(files: dict[str, str], kind: str, text: str, ending: str) -> str:
-    """Keep ``text`` as a file named after what it holds; return the name."""
-    file = f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.{ending}"
-    files[file] = text if text.endswith("\n") else text + "\n"
-    return file
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Files that a configuration refers to, by name. ``base`` is what it must put before their names."""
+
+    base: str = ""
+    files: dict[str, str] = field(default_factory=dict)
+
+    def store(self, kind: str, text: str, ending: str) -> str:
+        """Keep ``text`` as a file named after what it holds; return how to refer to it."""
+        file = f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.{ending}"
+        self.files[file] = text if text.endswith("\n") else text + "\n"
+        return self.base + file

@@ -1,7 +1,7 @@
 """As much of the Docker Engine's API as one container needs, over its unix socket.
 
-Called by the container runner only. Rule: every call is under one deadline and can be repeated, as all
-are about one container by its name; nothing but errors of :mod:`bluegreen.domain.errors` gets out.
+Called by the container runners of drivers. Rule: every call is under one deadline and can be repeated, as
+all are about one container by its name; nothing but errors of :mod:`bluegreen.domain.errors` gets out.
 Source of paths and fields: the Engine API reference, version 1.41.
 """
 
@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -23,10 +24,25 @@ _ENDLESS = aiohttp.ClientTimeout(total=None)
 _MISSING_PROGRAM = "executable file not found"
 
 
+Evidence = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """Who is run, for the words of errors: ``name`` for people, the ``variable`` that names its image, and
+    ``missing``, which returns the error for an image without the program.
+    """
+
+    name: str
+    variable: str
+    missing: Callable[[Evidence], UserError]
+
+
 class EngineApi:
     """The Engine at ``address`` (``unix://…``). Open it as a context; nothing is sent by that."""
 
-    def __init__(self, address: str, deadline: float) -> None:
+    def __init__(self, tenant: Tenant, address: str, deadline: float) -> None:
+        self.tenant = tenant
         self.address = address
         self._deadline = deadline
         self._session: aiohttp.ClientSession | None = None
@@ -52,7 +68,8 @@ class EngineApi:
             raise UserError(
                 f"the image {image} is not on this machine",
                 code="image_missing",
-                hint=f"`docker pull {image}`, or name another image of HAProxy with BLUEGREEN_HAPROXY_IMAGE.",
+                hint=f"`docker pull {image}`, or name another image of {self.tenant.name} with"
+                f" {self.tenant.variable}.",
                 evidence=(("image", image), ("docker", self.address)),
             )
 
@@ -81,6 +98,18 @@ class EngineApi:
             "GET", f"containers/{name}/logs?stdout=true&stderr=true&tail=50", accept={404}
         )
         return _unframed(said or b"")
+
+    async def execute(self, name: str, command: Sequence[str]) -> tuple[int, str] | None:
+        """Run a command in a running container; return its exit code and words, ``None`` if none runs."""
+        asked = {"Cmd": list(command), "AttachStdout": True, "AttachStderr": True}
+        made = await self._call("POST", f"containers/{name}/exec", body=asked, accept={404, 409})
+        if made is None:
+            return None
+        number = json.loads(made)["Id"]
+        said = await self._call("POST", f"exec/{number}/start", body={}, accept={404, 409})
+        ended = await self._call("GET", f"exec/{number}/json", accept={404})
+        code = json.loads(ended)["ExitCode"] if ended is not None else None
+        return None if said is None or code is None else (int(code), _unframed(said))
 
     @asynccontextmanager
     async def exit_of(self, name: str) -> AsyncIterator[asyncio.Future[int]]:
@@ -128,13 +157,13 @@ class EngineApi:
                 evidence=(("asked", path),),
             ) from None
         except (aiohttp.ClientError, OSError) as broken:
-            raise _unreachable(self.address, broken) from None
+            raise _unreachable(self.tenant, self.address, broken) from None
 
     async def _exit_code(self, response: aiohttp.ClientResponse) -> int:
         try:
             return int(json.loads(await response.read())["StatusCode"])
         except (aiohttp.ClientError, OSError, ValueError) as broken:
-            raise _unreachable(self.address, broken) from None
+            raise _unreachable(self.tenant, self.address, broken) from None
 
     @asynccontextmanager
     async def _sent(
@@ -143,11 +172,11 @@ class EngineApi:
         assert self._session is not None, "EngineApi is used outside of its context"
         async with self._session.request(method, f"http://docker/{path}", json=body) as response:
             if response.status >= 400 and response.status not in accept:
-                raise _refusal(response.status, await response.read())
+                raise _refusal(self.tenant, response.status, await response.read())
             yield response
 
 
-def address_of(url: str | None) -> str:
+def address_of(tenant: Tenant, url: str | None) -> str:
     """Return the address of this box's Engine: ``url``, ``DOCKER_HOST`` or the usual socket.
 
     Raises ``UserError`` (``bad_setting``) for an Engine that is not reached through a unix socket.
@@ -155,7 +184,7 @@ def address_of(url: str | None) -> str:
     address = url or os.environ.get("DOCKER_HOST") or STANDARD_SOCKET
     if not address.startswith("unix://"):
         raise UserError(
-            f"HAProxy cannot be run in a container of {address}",
+            f"{tenant.name} cannot be run in a container of {address}",
             code="bad_setting",
             hint="It uses the ports and files of this box: give the unix socket of this box's Docker Engine.",
         )
@@ -171,19 +200,14 @@ def _unframed(said: bytes) -> str:
     return text.decode(errors="replace")
 
 
-def _refusal(status: int, answer: bytes) -> BluegreenError:
+def _refusal(tenant: Tenant, status: int, answer: bytes) -> BluegreenError:
     try:
         words = str(json.loads(answer)["message"])
     except (ValueError, KeyError, TypeError):
         words = answer[:500].decode(errors="replace").strip() or "no reason given"
     evidence = (("docker", words), ("status", str(status)))
     if _MISSING_PROGRAM in words:
-        return UserError(
-            "the image has no program `haproxy`",
-            code="haproxy_missing",
-            hint="Name an image of HAProxy with BLUEGREEN_HAPROXY_IMAGE.",
-            evidence=evidence,
-        )
+        return tenant.missing(evidence)
     if status == 409:
         return Permanent(f"Docker: {words}", code="docker_conflict", evidence=evidence, hint="Try again.")
     if status >= 500:
@@ -194,14 +218,14 @@ def _refusal(status: int, answer: bytes) -> BluegreenError:
             evidence=evidence,
         )
     return Permanent(
-        f"Docker refused to run HAProxy: {words}",
+        f"Docker refused to run {tenant.name}: {words}",
         code="docker_refused",
-        hint="Correct what the evidence names, or run HAProxy without a container.",
+        hint=f"Correct what the evidence names, or run {tenant.name} without a container.",
         evidence=evidence,
     )
 
 
-def _unreachable(address: str, broken: Exception) -> BluegreenError:
+def _unreachable(tenant: Tenant, address: str, broken: Exception) -> BluegreenError:
     evidence = (("address", address), ("error", str(broken) or type(broken).__name__))
     if isinstance(broken, PermissionError) or isinstance(getattr(broken, "os_error", None), PermissionError):
         return Permanent(
@@ -213,6 +237,6 @@ def _unreachable(address: str, broken: Exception) -> BluegreenError:
     return Temporary(
         f"Docker cannot be reached at {address}",
         code="docker_unreachable",
-        hint="Start the Docker Engine (`systemctl start docker`); a HAProxy that runs goes on.",
+        hint=f"Start the Docker Engine (`systemctl start docker`); if {tenant.name} runs, it goes on.",
         evidence=evidence,
     )
