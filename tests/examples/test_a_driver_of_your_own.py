@@ -15,6 +15,7 @@ import pytest
 from tests.docs.pages import ROOT, commands
 from tests.examples.visitor import EXAMPLES
 from tests.support import foreign
+from tests.support.box import Box
 from tests.support.house import House, managed
 from tests.support.waiting import until
 
@@ -119,7 +120,7 @@ def test_what_the_pages_show_works(installed: dict[str, str], tmp_path: Path, pa
         assert told in seen.stdout, seen
 
 
-def test_a_controller_runs_on_the_drivers_of_others(
+def test_a_controller_and_a_box_run_on_the_drivers_of_others(
     installed: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Runtime, balancer and registry, each of another package, with options from variables."""
@@ -129,23 +130,24 @@ def test_a_controller_runs_on_the_drivers_of_others(
     foreign.put(place, "loud", foreign.RUNTIME, runtimes="loud")
     foreign.put(place, "bright", foreign.BALANCER, balancers="bright")
     monkeypatch.setenv("PYTHONPATH", f"{installed['PYTHONPATH']}:{place}")
-    url = f"folder://{shared}"
-    options = {"loud_volume": "11", "bright_volume": "2", "folder_pause": "0.05"}
+    monkeypatch.setenv("BLUEGREEN_BRIGHT_VOLUME", "2")
+    url = f"folder://{shared}?pause=0.05"
 
     async def main() -> None:
-        async with House.standing("loud", balancer="bright", registry=url, **options) as house:
+        drivers = {"balancer": "bright", "registry": url, "bright_volume": "2", "loud_volume": "11"}
+        async with (
+            House.standing("loud", **drivers) as house,
+            Box.following(url, "shop", house.port, balancer="bright") as box,
+        ):
             about = await house.get("/v1/about")
             assert about["runtime"] == "loud at 11"
-            assert (house.home / "loud").is_dir()
-            assert (house.home / "bright").is_dir()
+            assert "bright at 2" in about["balancer"]
             await house.up(managed(house.port))
-            assert await house.version() == "0.0.1"
-
-            async def announced() -> bool:
-                found = await house.cli("discover", "web", "--from", url, "--stack", "shop")
-                return found.code == 0 and "127.0.0.1:" in found.out
-
-            await until(announced, timeout=30.0)
+            await until(lambda: box.serves("0.0.1"), timeout=30.0)
+            await house.deploy("web", "0.0.2")
+            await until(lambda: box.serves("0.0.2"), timeout=30.0)
+            found = await house.cli("discover", "web", "--from", url, "--stack", "shop", "--json")
+            assert [(one["release"], one["live"]) for one in found.json()] == [(2, True)], found
 
     asyncio.run(main())
 

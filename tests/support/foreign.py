@@ -36,13 +36,18 @@ class Options(BaseModel):
 
 
 class It:
+    def __init__(self, options):
+        self.options = options
+
     async def list(self, stack, *, documents_only=False):
+        if self.options.address == "hangs":
+            await asyncio.Event().wait()
         raise KeyError("not translated")
 
 
 @asynccontextmanager
 async def open_it(options):
-    yield It()
+    yield It(options)
 """
 
 RUNTIME = """

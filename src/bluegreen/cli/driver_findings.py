@@ -42,16 +42,19 @@ def _trouble(group: str, same: Sequence[EntryPoint]) -> Iterator[Row]:
         yield _bad(f"driver {used.name}", error)
 
 
-async def registry(url: str) -> list[Row]:
-    """Return whether the registry at ``url`` can be used: what its driver says, else whether it answers."""
+async def registry(url: str, patience: float = PATIENCE) -> list[Row]:
+    """Return whether the registry at ``url`` can be used: what its driver says, else whether it answers.
+
+    Never raises; gives up after ``patience`` seconds.
+    """
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             return await _registry(url)
     except BluegreenError as error:
         return [_bad("registry", error)]
     except TimeoutError:
         advice = "See whether it hangs; its driver should have told so by a deadline of its own."
-        return [Row("registry", "bad", f"no answer within {PATIENCE:.0f} s", advice)]
+        return [Row("registry", "bad", f"no answer within {patience:g} s", advice)]
     except Exception as error:  # a foreign driver that does not translate what its library raises
         advice = "Tell those who wrote the driver: it should have told this as an error of its own."
         return [Row("registry", "bad", f"{type(error).__name__}: {error}", advice)]

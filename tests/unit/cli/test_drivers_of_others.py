@@ -98,8 +98,10 @@ def test_the_doctor_says_which_of_two_of_a_name_is_used(site: Path) -> None:
     assert asked.what == "registry"
 
 
-def test_the_doctor_survives_a_driver_that_translates_nothing(site: Path) -> None:
+def test_the_doctor_survives_a_driver_that_hangs_or_translates_nothing(site: Path) -> None:
     foreign.put(site, "shelf-raw", foreign.REGISTRY, registries="shelf-raw")
+    (row,) = asyncio.run(registry("shelf-raw://hangs", patience=0.1))
+    assert (row.level, row.detail) == ("bad", "no answer within 0.1 s")
     (row,) = asyncio.run(registry("shelf-raw://here"))
     assert (row.level, row.detail) == ("bad", "KeyError: 'not translated'")
     assert row.do
