@@ -87,6 +87,8 @@ def test_releases_reach_a_box_and_no_request_fails(kind: str) -> None:
                 assert await scene.box.version() == tag
                 assert (await scene.house.final(rollout["id"]))["phase"] == "done"
             assert "in step" in (await scene.house.cli("status")).out
+            await scene.house.post("/v1/services/web/scale", {"replicas": 1})
+            await until(lambda: has_instances(scene.house, 1), timeout=30.0)
             unharmed(await load.stop())
 
     play(shop, scenario, kind=kind)
@@ -132,15 +134,19 @@ def test_a_switch_waits_for_a_frozen_registry_and_says_so() -> None:
     play(two_colors, scenario)
 
 
-def test_a_registry_that_lost_everything_is_told_again() -> None:
+def test_a_registry_is_killed_during_a_switch_and_has_lost_everything() -> None:
     async def scenario(scene: Scene) -> None:
-        async with scene.box.users() as load:
+        house, box = scene.house, scene.box
+        async with box.users() as load:
             scene.server.kill()
+            began = await house.post("/v1/routes/lbx/switch", {"target": "webx-blue"})
+            await until(lambda: doubts(box), timeout=30.0)
+            assert await box.version() == "0.0.1"
             scene.server.forget()
-            scene.server.start()
-            await scene.server.until_ready()
-            await until(lambda: switches(scene, "webx-blue"), timeout=60.0)
-            assert await scene.box.version() == "0.0.2"
+            await asyncio.to_thread(scene.server.start)
+            ended = await house.settled(began["rollout"]["id"])
+            assert ended["outcome"]["exit_code"] == 0, ended
+            assert await box.version() == "0.0.2"
             unharmed(await load.stop())
 
     play(two_colors, scenario)
@@ -226,6 +232,10 @@ def docker_network(engine: DockerEngine, stack: str) -> tuple[str, str, str, int
 async def switched(house: House, target: str) -> None:
     rollout = await house.switch("lbx", target)
     assert rollout["outcome"]["exit_code"] == 0, rollout
+
+
+async def has_instances(house: House, count: int) -> bool:
+    return len(await house.get("/v1/instances?service=web")) == count
 
 
 def doubts(box: Box) -> bool:

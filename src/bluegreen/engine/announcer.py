@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -37,6 +37,9 @@ from bluegreen.ports.registry import Registry
 
 DEADLINE = 10.0
 CONFLICT = "conflict"
+LINGER = 2.0
+"""Seconds for which who left is shown as draining where nobody asks for less."""
+
 RETRY = (0.25, 0.5, 1.0, 2.0, 5.0)
 """Seconds until the next attempt while the registry does not take what it is told."""
 
@@ -75,6 +78,7 @@ class Announcer:
         self._stacks: set[str] = set()
         self._told: dict[str, _Told] = {}
         self._pools: dict[PoolId, tuple[Pool, tuple[Announcement, ...]]] = {}
+        self._lingering: set[str] = set()
         self._conceded: dict[RouteId, Weights] = {}
         """Weights of ours that somebody else overtook: they are not told again, only what is wanted next."""
         self._heard: asyncio.Future[None] | None = None
@@ -97,12 +101,22 @@ class Announcer:
         Raises ``Temporary``: ``registry_down``, or ``conflict`` when another controller wrote since. It is
         told later all the same, except after a conflict.
         """
-        self.want(routing)
+        self._wanted = routing
         try:
             async with asyncio.timeout(patience(routing)):
                 return await self._publish(routing)
         except TimeoutError as error:
+            self._wake.set()
             raise _silent(self.registry.name, patience(routing)) from error
+        except BluegreenError as error:
+            if error.code != CONFLICT:
+                self._wake.set()
+            raise
+
+    @property
+    def lingers(self) -> bool:
+        """Whether somebody who left is still shown, as draining: telling the same again takes them out."""
+        return bool(self._lingering)
 
     async def next_report(self) -> None:
         """Wait until something changed in the registry, such as what a box reports."""
@@ -125,7 +139,7 @@ class Announcer:
     async def _keep_telling(self) -> None:
         failures = 0
         while True:
-            pause = RETRY[min(failures, len(RETRY)) - 1] if failures else None
+            pause = RETRY[min(failures, len(RETRY)) - 1] if failures else LINGER if self.lingers else None
             await self._clock.wait(self._wake, pause)
             self._wake.clear()
             if self._wanted is None:
@@ -174,8 +188,10 @@ class Announcer:
         structure = structure_of(routing, stack)
         shares = {key: routing.routes[key].weights for key in structure.routes}
         announced = self._announcements(stack, routing.pools.values())
-        await self._tell(stack, told, structure, shares, announced)
+        leaving = _leaving(told.announced or (), announced) if structure.pools else ()
+        await self._tell(stack, told, structure, shares, announced + leaving)
         self._told[stack] = told
+        self._lingering = (self._lingering - {stack}) | ({stack} if leaving else set())
 
     async def _rivals(self, stack: str) -> list[str]:
         """Return the other controllers that wrote something of a stack last."""
@@ -286,6 +302,17 @@ class Announcer:
             log.warning("registry.behind", registry=self.registry.name, trouble=trouble)
             since = self._clock.now()
         self.standing = Standing(code=_code(error), trouble=trouble, since=since)
+
+
+def _leaving(told: tuple[Announcement, ...], announced: tuple[Announcement, ...]) -> tuple[Announcement, ...]:
+    """Return who was announced and is not any more, as draining; who was that already is gone now.
+
+    Whoever reads the registry gets to give them nothing new before they disappear.
+    """
+    names = {one.instance for one in announced}
+    return tuple(
+        replace(one, draining=True) for one in told if one.instance not in names and not one.draining
+    )
 
 
 def _code(error: Exception) -> str:

@@ -56,6 +56,8 @@ class Boxes:
                 raise
             return
         await self._followed(revisions)
+        if self._announcer.lingers:  # who left has been given nothing new: out with them
+            await self._announcer.publish(routing)
 
     async def observe(self, pools: Collection[PoolId] | None = None) -> BalancerFacts:
         """Raises ``Temporary``: ``registry_down`` when it is not known what other boxes carry, ``no_box``

@@ -53,10 +53,10 @@ BALANCER_RETRY = 0.25
 LEASE_DEADLINE = 4.0
 
 _TOLD = {
-    RuntimeEventKind.DIED: "ended",
-    RuntimeEventKind.OOM: "ran out of memory",
-    RuntimeEventKind.PAUSED: "was paused",
-    RuntimeEventKind.RESUMED: "was resumed",
+    RuntimeEventKind.DIED: ("instance.died", "ended"),
+    RuntimeEventKind.OOM: ("instance.oom", "ran out of memory"),
+    RuntimeEventKind.PAUSED: ("instance.paused", "was paused"),
+    RuntimeEventKind.RESUMED: ("instance.resumed", "was resumed"),
 }
 """What the history tells of instances, besides what the engine itself does to them."""
 
@@ -240,9 +240,10 @@ class Engine:
 
     async def _tell(self, event: RuntimeEvent) -> None:
         """Write into the history what happened to an instance, by whoever's hand."""
-        words = f"{event.instance} {_TOLD[event.kind]}"
+        kind, did = _TOLD[event.kind]
+        words = f"{event.instance} {did}"
         told = Event(
-            kind=f"instance.{event.kind}",
+            kind=kind,
             message=f"{words} ({event.detail})" if event.detail else words,
             at=self.clock.now(),
             stack=event.stack,

@@ -194,25 +194,52 @@ def test_without_any_box_nobody_carries_anything() -> None:
     play(scenario)
 
 
-def test_a_server_that_leaves_is_told_before_apply_returns() -> None:
+def test_a_server_that_leaves_drains_first_and_is_gone_when_apply_returns() -> None:
     async def scenario(world: World) -> None:
         async with world.box("north") as balancer:
             await world.boxes.apply(routing())
             await until(carries(balancer, GREEN))
             await until(lambda: bool(world.announcer.reports.get("shop")))
+            seen: list[list[Admin]] = []
             whole = routing()
-            draining = tuple(
-                Server(
-                    name=s.name, host=s.host, port=s.port, admin=Admin.DRAIN if s.port == 8001 else s.admin
-                )
-                for s in whole.pools[GREEN].servers
-            )
-            await world.boxes.apply(whole.with_servers(GREEN, draining))
-            assert [s.admin for s in balancer.routing.pools[GREEN].servers] == [Admin.READY, Admin.DRAIN]
-            await world.boxes.apply(whole.with_servers(GREEN, draining[:1]))
-            assert len(balancer.routing.pools[GREEN].servers) == 1
+            async with noting(balancer, seen):
+                await world.boxes.apply(whole.with_servers(GREEN, whole.pools[GREEN].servers[:1]))
+            assert [Admin.READY, Admin.DRAIN] in seen
+            assert set(world.house.announced["shop"]) == {"shop-web-r1-b0", "shop-web-r1-g0"}
+            await until(lambda: len(balancer.routing.pools[GREEN].servers) == 1)
 
     play(scenario)
+
+
+def test_without_any_box_who_left_is_shown_as_draining_for_a_moment() -> None:
+    async def scenario(world: World) -> None:
+        assert world.inner is not None
+        await world.boxes.apply(routing())
+        world.house.silent = True
+        await world.boxes.apply(routing(green=1))
+        world.house.silent = False
+        world.house.changed()
+
+        def draining() -> bool:
+            return world.house.announced["shop"]["shop-web-r1-g1"].draining
+
+        await until(draining)
+        await until(lambda: "shop-web-r1-g1" not in world.house.announced["shop"])
+
+    play(scenario, inner=True)
+
+
+@asynccontextmanager
+async def noting(balancer: FakeBalancer, seen: list[list[Admin]]) -> AsyncIterator[None]:
+    """Note each state of the green pool's servers that the balancer was ever given."""
+
+    async def note() -> None:
+        while True:
+            seen.append([server.admin for server in balancer.routing.pools[GREEN].servers])
+            await asyncio.sleep(0)
+
+    async with running(note()):
+        yield
 
 
 def test_the_registry_is_lost_and_the_last_good_stays() -> None:
