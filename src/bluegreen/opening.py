@@ -2,6 +2,9 @@
 
 Used by the composition roots (:mod:`bluegreen.server`, :mod:`bluegreen.box`) and by ``discover``. A driver is
 a package with a pydantic class ``Options`` and the opening function that its entry point names.
+
+Whatever is opened, by whichever of them: each option of a driver may come from the variable
+``BLUEGREEN_<NAME>_<OPTION>``, so that drivers which no setting knows of can be set like the others.
 """
 
 from __future__ import annotations
@@ -10,36 +13,65 @@ import os
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import ValidationError
 
 from bluegreen.domain.errors import Permanent, UserError
+from bluegreen.settings import PREFIX, Settings
 
 REGISTRY_TOKEN = "BLUEGREEN_REGISTRY_TOKEN"
+GROUPS = ("runtimes", "balancers", "registries", "journals")
 
 
 def opened(group: str, name: str, options: Mapping[str, object]) -> Any:
-    """Return the context manager of the driver ``name``. ``None`` among the options is left out.
+    """Return the context manager of the driver ``name``; options as for :func:`checked_options`.
 
-    Raises ``UserError`` (``bad_setting``), ``Permanent`` (``driver_missing``).
+    Raises ``UserError`` (``bad_setting``), ``Permanent`` (``driver_missing``, ``driver_broken``).
     """
-    return _entry(group, name).load()(checked_options(group, name, options))
+    entry = entry_of(group, name)
+    module = loaded(entry)
+    return getattr(module, entry.attr)(checked_options(group, name, options))
 
 
 def checked_options(group: str, name: str, options: Mapping[str, object]) -> Any:
-    """Return a driver's ``Options``. Raises as :func:`opened` does."""
+    """Return a driver's ``Options``: ``options``, and for what they leave open its variables.
+
+    ``None`` among the options is left out, and so is a ``state_dir`` that the driver has no option for.
+    Raises as :func:`opened` does.
+    """
+    accepted = loaded(entry_of(group, name)).Options
     chosen = {key: value for key, value in options.items() if value is not None}
+    if "state_dir" not in accepted.model_fields:
+        chosen.pop("state_dir", None)
     try:
-        return import_module(_entry(group, name).module).Options(**chosen)
+        return accepted(**{**variables(name, os.environ), **chosen})
     except ValidationError as error:
         raise UserError(
             f"the options of the driver {name} are not valid",
             code="bad_setting",
             evidence=tuple((f"{name}.{_path(e['loc'])}", str(e["msg"])) for e in error.errors()),
-            hint="The settings are described in docs/reference/settings.md.",
+            hint="The settings are described in docs/reference/settings.md; an option of a driver is also "
+            f"the variable {_prefix(name)}OPTION.",
         ) from error
+
+
+def variables(name: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the options that variables give to the driver ``name``: ``BLUEGREEN_<NAME>_<OPTION>``.
+
+    Neither the controller's own settings are among them, nor what belongs to a driver with a longer name
+    (``BLUEGREEN_FOLDER_FAST_PATH`` is no option of ``folder`` where ``folder-fast`` is installed).
+    """
+    prefix, own = _prefix(name), {PREFIX + field.upper() for field in Settings.model_fields}
+    given = {k: v for k, v in environment.items() if k.startswith(prefix) and v and k not in own}
+    given.pop(REGISTRY_TOKEN, None)
+    if not given:
+        return {}
+    known = {_prefix(other) for group in GROUPS for other in installed(group)}
+    longer = tuple(p for p in known if p.startswith(prefix) and p != prefix)
+    return {k.removeprefix(prefix).lower(): v for k, v in given.items() if not k.startswith(longer)}
 
 
 def registry_options(url: str) -> tuple[str, dict[str, object]]:
@@ -73,7 +105,8 @@ def installed(group: str) -> list[str]:
     return sorted({entry.name for entry in entry_points(group=f"bluegreen.{group}")})
 
 
-def _entry(group: str, name: str) -> EntryPoint:
+def entry_of(group: str, name: str) -> EntryPoint:
+    """Return a driver's entry point, the first where several packages bring it. Raises ``driver_missing``."""
     for entry in entry_points(group=f"bluegreen.{group}", name=name):
         return entry
     raise Permanent(
@@ -82,6 +115,31 @@ def _entry(group: str, name: str) -> EntryPoint:
         evidence=(("installed", ", ".join(installed(group)) or "none"),),
         hint="Check the name, or install the package that brings the driver.",
     )
+
+
+def loaded(entry: EntryPoint) -> ModuleType:
+    """Return the module of a driver, which has all that a driver needs. Raises ``driver_broken``."""
+    try:
+        entry.load()
+        module = import_module(entry.module)
+        _ = module.Options.model_fields
+    except Exception as error:  # whatever a foreign package does as it is imported
+        raise Permanent(
+            f"the driver {entry.name} does not load",
+            code="driver_broken",
+            evidence=(("package", brought_by(entry)), (type(error).__name__, str(error))),
+            hint="Install the package that brings it again, with what it needs, or remove it.",
+        ) from error
+    return module
+
+
+def brought_by(entry: EntryPoint) -> str:
+    """Return the distribution that brings a driver, and its version."""
+    return "unknown" if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
+
+
+def _prefix(name: str) -> str:
+    return f"{PREFIX}{name.upper().replace('-', '_')}_"
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -235,7 +235,9 @@ async def _balancer(settings: Settings, announcer: Announcer | None) -> AsyncIte
             )
         yield Boxes(announcer, SystemClock(), None)
         return
-    async with opened("balancers", settings.balancer, _balancer_options(settings)) as inner:
+    known = settings.balancer in ("haproxy", "nginx")
+    options = _balancer_options(settings) if known else {"state_dir": settings.home / settings.balancer}
+    async with opened("balancers", settings.balancer, options) as inner:
         yield inner if announcer is None else Boxes(announcer, SystemClock(), inner)
 
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.docs.pages import ROOT, commands
 from tests.examples.visitor import EXAMPLES
+from tests.support import foreign
+from tests.support.box import Box
+from tests.support.house import House, managed
+from tests.support.waiting import until
 
 EXAMPLE = EXAMPLES / "07-a-driver-of-your-own"
+PAGES = (EXAMPLE / "README.md", ROOT / "docs" / "howto" / "write-a-driver.md")
+LASTING = ("serve", "balancer")
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +107,60 @@ def test_without_it_the_refusal_says_what_is_installed(installed: dict[str, str]
     assert refused.returncode == 1, refused
     assert "[driver_missing]" in refused.stderr
     assert "consul" in refused.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_the_pages_show_works(installed: dict[str, str], tmp_path: Path, page: Path) -> None:
+    shown = [shlex.split(c.words.replace("/srv/registry", str(tmp_path))) for c in commands(page)]
+    ours = [words for words in shown if words[0] == "bluegreen" and words[1] not in LASTING]
+    assert len(ours) == 2
+    for words in ours:
+        seen = ran({**installed, "BLUEGREEN_REGISTRY": f"folder://{tmp_path}"}, *words)
+        told = {"doctor": "folder (bluegreen-folder 0.1)", "discover": "nobody\n"}[words[1]]
+        assert told in seen.stdout, seen
+
+
+def test_a_controller_and_a_box_run_on_the_drivers_of_others(
+    installed: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runtime, balancer and registry, each of another package, with options from variables."""
+    place, shared = tmp_path / "site", tmp_path / "shared"
+    place.mkdir()
+    shared.mkdir()
+    foreign.put(place, "loud", foreign.RUNTIME, runtimes="loud")
+    foreign.put(place, "bright", foreign.BALANCER, balancers="bright")
+    monkeypatch.setenv("PYTHONPATH", f"{installed['PYTHONPATH']}:{place}")
+    monkeypatch.setenv("BLUEGREEN_BRIGHT_VOLUME", "2")
+    url = f"folder://{shared}?pause=0.05"
+
+    async def main() -> None:
+        drivers = {"balancer": "bright", "registry": url, "bright_volume": "2", "loud_volume": "11"}
+        async with (
+            House.standing("loud", **drivers) as house,
+            Box.following(url, "shop", house.port, balancer="bright") as box,
+        ):
+            about = await house.get("/v1/about")
+            assert about["runtime"] == "loud at 11"
+            assert "bright at 2" in about["balancer"]
+            await house.up(managed(house.port))
+            await until(lambda: box.serves("0.0.1"), timeout=30.0)
+            await house.deploy("web", "0.0.2")
+            await until(lambda: box.serves("0.0.2"), timeout=30.0)
+            found = await house.cli("discover", "web", "--from", url, "--stack", "shop", "--json")
+            assert [(one["release"], one["live"]) for one in found.json()] == [(2, True)], found
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", ["runtime", "balancer"])
+def test_a_controller_refuses_a_driver_that_nobody_brought(
+    installed: dict[str, str], tmp_path: Path, kind: str
+) -> None:
+    chosen = {
+        "BLUEGREEN_HOME": str(tmp_path),
+        "BLUEGREEN_RUNTIME": "process",
+        f"BLUEGREEN_{kind.upper()}": "etcd",
+    }
+    refused = ran({**installed, **chosen}, "bluegreen", "serve")
+    assert (refused.returncode, "[driver_missing]" in refused.stderr) == (1, True), refused
+    assert {"runtime": "docker, process", "balancer": "haproxy, nginx"}[kind] in refused.stderr
