@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from bluegreen.domain.announcement import Listing
 from bluegreen.domain.errors import BluegreenError
 from bluegreen.domain.last_good import Belief, believe
-from bluegreen.domain.naming import PoolId, stack_of
+from bluegreen.domain.naming import PoolId, RouteId, stack_of
 from bluegreen.domain.publication import BOXES, REVISION, BoxReport, Picture, assembled
-from bluegreen.domain.routing import BalancerFacts, Routing
+from bluegreen.domain.routing import BalancerFacts, Route, Routing
 from bluegreen.engine.pictures import picture
 from bluegreen.ports.balancer import Balancer
 from bluegreen.ports.clock import Clock
@@ -35,7 +35,7 @@ WHOLE_EVERY = 1.0
 """Seconds, at least, between two looks at all announcements while the controller tells of no new ones."""
 
 KEEP_EVERY = 1.0
-"""Seconds between two copies on disk."""
+"""Seconds between two copies on disk where only instances came and went."""
 
 COUNT_EVERY = 10.0
 """Seconds between two reports of which only counters differ."""
@@ -94,6 +94,8 @@ class Follower:
         self._whole_routing = Routing()
         self._unreported: set[str] = set(self._stacks)
         self._changed = asyncio.Event()
+        self._good = ""
+        self._kept_routes: Mapping[RouteId, Route] = {}
         self._wake = asyncio.Event()
         self._reporting = asyncio.Event()
 
@@ -104,7 +106,7 @@ class Follower:
             group.create_task(self._balancer.supervise())
             group.create_task(self._registry.supervise())
             group.create_task(self._report())
-            group.create_task(self._keep())
+            group.create_task(self._keep_instances())
             group.create_task(self._watch_balancer())
             for stack in self._stacks:
                 group.create_task(self._watch(stack))
@@ -123,6 +125,7 @@ class Follower:
         for stack in self._stacks:
             self._beliefs[stack] = Belief(picture=pictures.get(stack, Picture()))
         if any(belief.picture.structure is not None for belief in self._beliefs.values()):
+            self._good = text
             await self._apply()
 
     async def _watch(self, stack: str) -> None:
@@ -215,13 +218,21 @@ class Follower:
     async def _apply(self) -> None:
         routing = self._adjust(self._whole())
         revisions = {stack: belief.picture.revision for stack, belief in self._beliefs.items()}
+        moves = routing.routes != self._kept_routes
+        copy = self._copy() if moves else ""
+        if moves:  # first: who is started again while the registry is down must not lead traffic back
+            await self._keep(copy)
         try:
             await self._balancer.apply(routing)
         except BluegreenError as error:
+            if moves and self._good:
+                await self._keep(self._good)
             if error.message != self._refused:
                 self._say("box.refused", "", f"{error.message}: it goes on as it was")
             self._refused = error.message
             return
+        if moves:
+            self._good, self._kept_routes = copy, routing.routes
         self._refused = ""
         for stack, revision in revisions.items():
             if revision != self._applied[stack]:
@@ -247,17 +258,25 @@ class Follower:
         self._whole_routing = whole
         return whole
 
-    async def _keep(self) -> None:
-        """Keep a copy of what was applied, not more often than it is worth."""
+    async def _keep_instances(self) -> None:
+        """Keep a copy of instances that came and went, not more often than it is worth."""
         while True:
             await self._changed.wait()
             self._changed.clear()
-            pictures = {s: b.picture for s, b in self._beliefs.items() if b.picture.structure is not None}
-            try:
-                await self._keepsake.keep(encode(Kept(pictures=pictures)))
-            except BluegreenError as error:
-                self._say("copy.unwritable", "", error.message)
+            if not self._refused and (copy := self._copy()) != self._good:
+                await self._keep(copy)
+                self._good = copy
             await self._clock.wait(asyncio.Event(), KEEP_EVERY)
+
+    def _copy(self) -> str:
+        pictures = {s: b.picture for s, b in self._beliefs.items() if b.picture.structure is not None}
+        return encode(Kept(pictures=pictures))
+
+    async def _keep(self, copy: str) -> None:
+        try:
+            await self._keepsake.keep(copy)
+        except BluegreenError as error:
+            self._say("copy.unwritable", "", error.message)
 
     async def _report(self) -> None:
         """Tell the controller what is true here: at once what matters to a rollout, counters now and then."""

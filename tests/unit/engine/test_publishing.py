@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from bluegreen.domain.errors import Temporary
+from bluegreen.domain.errors import Permanent, Temporary
 from bluegreen.domain.naming import PoolId, RouteId
 from bluegreen.domain.publication import STRUCTURE, Share
 from bluegreen.domain.routing import (
@@ -263,6 +263,39 @@ def test_the_registry_is_lost_and_the_last_good_stays() -> None:
             world.house.changed()
             await until(carries(reborn, BLUE))  # what was wanted is told as soon as it can be
             await until(lambda: "registry.believed" in world.told())
+
+    play(scenario)
+
+
+def test_the_copy_is_never_behind_what_a_box_carries() -> None:
+    async def scenario(world: World) -> None:
+        note = Note()
+        for target in (GREEN, BLUE, GREEN):
+            await world.boxes.apply(routing(target))
+            async with world.box("north", note) as balancer:
+                await until(carries(balancer, target))
+            world.house.silent = True  # killed at once, and started again while the registry is down
+            async with world.box("north", note) as reborn:
+                await until(carries(reborn, target))
+                assert [dict(w[WEB]) for w in reborn.history] == [{target: 100}]
+            world.house.silent = False
+
+    play(scenario)
+
+
+def test_what_a_balancer_refuses_is_not_what_a_box_begins_with() -> None:
+    async def scenario(world: World) -> None:
+        note = Note()
+        await world.boxes.apply(routing())
+        async with world.box("north", note) as balancer:
+            await until(carries(balancer, GREEN))
+            for nth in range(1, 100):
+                refusal = Permanent("no", code="balancer_refused", hint="Mend it.")
+                balancer.fail("apply", refusal, nth=nth)
+            await world.boxes.apply(routing(BLUE))
+            await until(lambda: "box.refused" in world.told())
+            await until(lambda: '"shop.web.green":100' in (note.text or ""))
+            assert carries(balancer, GREEN)()
 
     play(scenario)
 
