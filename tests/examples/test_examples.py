@@ -10,7 +10,6 @@ from tests.examples.visitor import EXAMPLES, Visitor
 from tests.support.house import House
 from tests.support.waiting import until
 
-
 PACKAGES = {"07-a-driver-of-your-own"}
 """Examples that are installed, not run: each has a file of tests beside this one."""
 
