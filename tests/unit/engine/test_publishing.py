@@ -349,27 +349,6 @@ def test_what_another_controller_said_since_is_not_overwritten() -> None:
     play(scenario)
 
 
-class SkewedClock(SystemClock):
-    """A clock that is an hour behind everybody else's."""
-
-    def now(self) -> float:
-        return super().now() - 3600.0
-
-
-def test_a_controller_whose_clock_is_behind_is_believed_all_the_same() -> None:
-    async def scenario(world: World) -> None:
-        async with world.box("north") as balancer:
-            await world.boxes.apply(routing())
-            await until(carries(balancer, GREEN))
-            behind = SkewedClock()
-            successor = Boxes(Announcer(FakeRegistry(world.house), behind, "two"), behind, None)
-            await successor.apply(routing(BLUE))
-            await until(carries(balancer, BLUE))
-            assert "older" not in world.told()
-
-    play(scenario)
-
-
 def test_a_flapping_registry_moves_nobody() -> None:
     async def scenario(world: World) -> None:
         async with world.box("north") as balancer:
