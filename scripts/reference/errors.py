@@ -39,6 +39,7 @@ _AREAS = (
     ("server", "Starting the controller"),
     ("box", "A balancer on another box"),
     ("opening", "Starting the controller"),
+    ("lifetime", "Starting the controller"),
     ("settings", "Starting the controller"),
     ("drivers.runtimes.docker", "Docker runtime"),
     ("drivers.runtimes.process", "Process runtime"),

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
-import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,9 +12,11 @@ from bluegreen.domain.fitting import fitted
 from bluegreen.drivers.clock import SystemClock
 from bluegreen.drivers.keepsake import FileKeepsake
 from bluegreen.engine.follower import Follower, News
+from bluegreen.lifetime import end, sole_use, told_to_end
 from bluegreen.opening import opened, opened_registry
 
 COPY = "last-good.json"
+LOCK = "box.lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +36,7 @@ class BoxSettings:
 async def follow(settings: BoxSettings, tell: Callable[[News], None]) -> None:
     """Follow until SIGTERM or SIGINT; the balancer goes on without us. Raises what prevents a start."""
     certificates = _certificates(settings.certificates)
-    with _alone(settings.home):
+    with sole_use(settings.home, LOCK, _taken(settings.home)):
         options = {"state_dir": settings.home / settings.balancer, **settings.options}
         async with (
             opened_registry(settings.registry) as registry,
@@ -58,42 +56,20 @@ async def follow(settings: BoxSettings, tell: Callable[[News], None]) -> None:
 
 
 async def _until_told(follower: Follower) -> None:
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
+    told = told_to_end()
     work = asyncio.ensure_future(follower.run())
-    waiting = asyncio.ensure_future(ended.wait())
+    waiting = asyncio.ensure_future(told.wait())
     await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
-    work.cancel()
-    with suppress(asyncio.CancelledError):
-        await work
+    await end(work)
 
 
-@contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    """Hold the lock of the state folder: one follower for one folder."""
-    try:
-        home.mkdir(mode=0o750, parents=True, exist_ok=True)
-        handle = os.open(home / "box.lock", os.O_RDWR | os.O_CREAT, 0o640)
-    except OSError as error:
-        raise UserError(
-            f"cannot use {home}: {error.strerror}",
-            code="state_dir_unusable",
-            hint="Give another folder with --state-dir or BLUEGREEN_HOME.",
-        ) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise UserError(
-            f"another `bluegreen balancer` runs in {home}",
-            code="already_running",
-            hint="End it, or give another folder with --state-dir.",
-        ) from error
-    finally:
-        os.close(handle)
+def _taken(home: Path) -> UserError:
+    return UserError(
+        f"another `bluegreen balancer` runs in {home}",
+        code="already_running",
+        hint="End it, or give another folder with --state-dir.",
+    )
 
 
 def _certificates(folder: Path | None) -> tuple[str, ...]:

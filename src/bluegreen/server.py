@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
-import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -34,11 +32,13 @@ from bluegreen.engine.boxes import Boxes
 from bluegreen.engine.drivers import Drivers
 from bluegreen.engine.engine import Engine
 from bluegreen.engine.views import Viewer
+from bluegreen.lifetime import end, sole_use, told_to_end
 from bluegreen.opening import opened, opened_registry
 from bluegreen.ports.balancer import Balancer
 from bluegreen.ports.runtime import Runtime
 from bluegreen.settings import Settings
 
+LOCK = "controller.lock"
 DOCKER_PATIENCE = 3.0
 GRACE = 2
 """Seconds that open event streams get when the controller ends."""
@@ -49,7 +49,7 @@ log = structlog.get_logger()
 async def serve(settings: Settings) -> None:
     """Run the controller until SIGTERM or SIGINT. Raises what prevents it from starting."""
     _configure_logging(settings.log_level)
-    with _state(settings.home), _listening(settings) as sockets:
+    with sole_use(settings.home, LOCK, _taken(settings.home)), _listening(settings) as sockets:
         owner = f"{socket.gethostname()}:{settings.home}"
         async with _drivers(settings, owner) as drivers:
             engine = Engine(drivers, owner=owner)
@@ -58,10 +58,7 @@ async def serve(settings: Settings) -> None:
 
 async def _run(settings: Settings, engine: Engine, sockets: list[socket.socket]) -> None:
     ready = asyncio.Event()
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+    stopped = told_to_end()
     work = asyncio.ensure_future(engine.run(ready))
     ending = asyncio.ensure_future(stopped.wait())
     try:
@@ -72,8 +69,7 @@ async def _run(settings: Settings, engine: Engine, sockets: list[socket.socket])
             await _answer(settings, engine, sockets, work, ending)
     finally:
         ending.cancel()
-        work.cancel()
-        await _end(work)
+        await end(work)
 
 
 async def _answer(
@@ -112,45 +108,12 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _end(work: asyncio.Future[None]) -> None:
-    """Wait for the engine's end; re-raise the first thing that went wrong in it, as itself."""
-    try:
-        with contextlib.suppress(asyncio.CancelledError):
-            await work
-    except BaseExceptionGroup as group:
-        raise _first(group) from group
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-@contextmanager
-def _state(home: Path) -> Iterator[None]:
-    """Create the state folder and hold its lock: one controller for one folder."""
-    try:
-        home.mkdir(mode=0o750, parents=True, exist_ok=True)
-        handle = os.open(home / "controller.lock", os.O_RDWR | os.O_CREAT, 0o640)
-    except OSError as error:
-        raise UserError(
-            f"cannot use {home}: {error.strerror}",
-            code="state_dir_unusable",
-            hint="Give another folder with --state-dir or BLUEGREEN_HOME.",
-        ) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise UserError(
-            f"a controller runs already in {home}",
-            code="already_running",
-            hint="Use it (`bluegreen status`), or give another folder with --state-dir.",
-        ) from error
-    finally:
-        os.close(handle)
+def _taken(home: Path) -> UserError:
+    return UserError(
+        f"a controller runs already in {home}",
+        code="already_running",
+        hint="Use it (`bluegreen status`), or give another folder with --state-dir.",
+    )
 
 
 @contextmanager
