@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from bluegreen.cli.files import published
 from bluegreen.cli.lazy import verb
+from bluegreen.cli.output import clock, line_text
 from bluegreen.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def balancer(
         stacks=tuple(stacks),
         balancer=kind,
         options={"binary": binary},
-        ports=dict(_pair(text) for text in publish),
+        ports=published(publish),
         certificates=certificates,
     )
     session.say(f"following {', '.join(stacks)} from {registry}; Ctrl-C leaves the balancer running")
@@ -73,17 +74,7 @@ def balancer(
 def _tell(session: Session, news: News) -> None:
     document = {"kind": news.kind, "stack": news.stack or None, "message": news.message, "at": news.at}
     if session.json:
-        import json
-
-        click.echo(json.dumps(document))
+        click.echo(line_text(document))
         return
-    clock = datetime.fromtimestamp(news.at, UTC).astimezone().strftime("%H:%M:%S")
     color = {"followed": "green", "registry.believed": "green"}.get(news.kind, "yellow")
-    click.echo(f"{clock}  {click.style(f'{news.kind:18}', fg=color)} {news.stack:12} {news.message}")
-
-
-def _pair(text: str) -> tuple[int, int]:
-    published, _, here = text.partition("=")
-    if not (published.isdecimal() and here.isdecimal()):
-        raise click.BadParameter(f"{text!r} is not PORT=PORT", param_hint="--publish")
-    return int(published), int(here)
+    click.echo(f"{clock(news.at)}  {click.style(f'{news.kind:18}', fg=color)} {news.stack:12} {news.message}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bluegreen.cli.lazy import verb
-from bluegreen.cli.output import table
+from bluegreen.cli.output import line_text, table
 from bluegreen.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -91,16 +91,14 @@ def _found(listing: Listing, service: str, everybody: bool) -> list[dict[str, An
 
 def _print(session: Session, found: list[dict[str, Any]], *, stream: bool = False) -> None:
     if session.json and stream:
-        import json
-
-        click.echo(json.dumps(found))
+        click.echo(line_text(found))
         return
     session.emit(found, lambda: _text(found))
 
 
 def _text(found: list[dict[str, Any]]) -> str:
     rows = [(one["address"], one["instance"], one["color"], _words(one)) for one in found]
-    return table(("address", "instance", "color", ""), rows) if rows else "nobody"
+    return table(("address", "instance", "color", ""), rows, empty="nobody")
 
 
 def _words(one: dict[str, Any]) -> str:
