@@ -8,6 +8,7 @@ services to an empty answer, to a session that expired, to a stale leader.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
@@ -125,9 +126,7 @@ def _members(
         since = last.missed.get(name, now)
         if pool not in serving or now - since < GRACE:
             members[name], missed[name] = member, since
-    gone: dict[PoolId, int] = {}
-    for name in missed:
-        gone[pool_of(kept[name])] = gone.get(pool_of(kept[name]), 0) + 1
+    gone = Counter(pool_of(kept[name]) for name in missed)
     for pool, count in sorted(gone.items()):
         left = "and nobody else of it is left" if pool not in serving else "without having been drained"
         doubts.append(f"{count} of {pool} vanished from the registry {left}: kept, the check decides")

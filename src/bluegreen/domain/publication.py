@@ -110,25 +110,6 @@ def structure_of(routing: Routing, stack: str) -> Routing:
     return Routing(listeners=listeners, routes=opened, pools=pools, settings=settings)
 
 
-def withheld(routing: Routing, stack: str) -> tuple[str, ...]:
-    """Return, in words, what of a stack's routing is not published, and what that means elsewhere."""
-    listeners = {r.port: routing.listeners[r.port] for k, r in routing.routes.items() if _is_of(k, stack)}
-    told = []
-    for port, listener in sorted(listeners.items()):
-        if listener.basic_auth:
-            told.append(f"port {port} is not published: it asks for a password, which stays here")
-        elif listener.tls is not None:
-            told.append(f"port {port}: the certificates stay here; give the other box its own")
-        if listener.extra:
-            told.append(f"port {port}: raw lines of its own are not published")
-    told += [
-        f"pool {pool.id}: raw lines of its own are not published"
-        for pool in routing.pools.values()
-        if stack_of(pool.id) == stack and pool.options.extra
-    ]
-    return tuple(told)
-
-
 def announcements_of(pool: Pool) -> tuple[Announcement, ...]:
     """Return the pool's servers as announcements."""
     return tuple(
