@@ -7,13 +7,13 @@ import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support import zookeeper_program
 from tests.support.consul_program import a_consul
 from tests.support.docker_engine import free_port
+from tests.support.zookeeper_program import a_zookeeper
 
 from bench.row import Row, spread
 from bluegreen.domain.check import CheckKind, HealthCheck
@@ -26,6 +26,7 @@ from bluegreen.engine.announcer import Announcer
 from bluegreen.engine.boxes import Boxes
 from bluegreen.engine.follower import Follower
 from bluegreen.opening import opened_registry
+from bluegreen.testing.background import running
 from bluegreen.testing.waiting import until
 
 _TRIALS = 30
@@ -81,7 +82,7 @@ async def _consul() -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def _zookeeper() -> AsyncIterator[str]:
-    with tempfile.TemporaryDirectory() as folder, zookeeper_program.running(Path(folder) / "zk") as server:
+    with tempfile.TemporaryDirectory() as folder, a_zookeeper(Path(folder) / "zk") as server:
         yield f"zookeeper://{server.hosts}"
 
 
@@ -100,7 +101,7 @@ async def _measured(url: str, announced: int) -> _Times:
                 there, haproxy, FileKeepsake(home / "copy"), clock, box="bench", stacks=["shop"]
             )
             try:
-                async with _running(boxes), _running(follower):
+                async with running(boxes.supervise()), running(follower.run()):
                     await boxes.apply(whole)
                     await until(lambda: _carried(announcer), 60)
                     await _switches(boxes, haproxy, whole, times)
@@ -149,15 +150,3 @@ def _pool(name: PoolId, count: int) -> Pool:
     plain = name.replace(".", "-")
     servers = tuple(Server(name=f"{plain}-r1-{n}", host="127.0.0.1", port=9000 + n) for n in range(count))
     return Pool(id=name, servers=servers, check=_QUIET)
-
-
-@asynccontextmanager
-async def _running(what: Boxes | Follower) -> AsyncIterator[None]:
-    task = asyncio.ensure_future(what.supervise() if isinstance(what, Boxes) else what.run())
-    try:
-        yield
-        assert not task.done(), task
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

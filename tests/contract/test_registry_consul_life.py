@@ -13,7 +13,8 @@ import pytest
 from bluegreen.domain.check import HealthCheck
 from bluegreen.drivers.registries.consul import diagnose
 from bluegreen.ports.registry import Registry
-from bluegreen.testing.registry_contract import STACK, announcement, has_names, names, supervised
+from bluegreen.testing.background import running
+from bluegreen.testing.registry_contract import STACK, announcement, has_names, names
 from tests.support.consul_program import Consul, ConsulStage, a_consul, consul_stage
 from tests.support.mean_servers import listen, saying
 from tests.support.waiting import until
@@ -144,7 +145,7 @@ def test_what_is_right_is_not_told_again(play: Play) -> None:
 
 def test_what_somebody_took_out_comes_back(play: Play) -> None:
     async def scenario(stage: ConsulStage) -> None:
-        async with stage.registry() as registry, supervised(registry):
+        async with stage.registry() as registry, running(registry.supervise()):
             await registry.announce(STACK, (announcement(1), announcement(2)))
             key = f"bluegreen:{STACK}:{announcement(1).instance}"
             await stage.consul.ask("PUT", f"agent/service/deregister/{key}")
@@ -158,8 +159,8 @@ def test_the_last_declaration_wins_whoever_supervises(play: Play) -> None:
         async with (
             stage.registry() as first,
             stage.registry() as second,
-            supervised(first),
-            supervised(second),
+            running(first.supervise()),
+            running(second.supervise()),
         ):
             await first.announce(STACK, (announcement(1),))
             await second.announce(STACK, (announcement(2),))
@@ -191,7 +192,7 @@ def test_what_an_agent_left_behind_is_taken_out(play: Play) -> None:
 
 def test_a_report_returns_when_its_session_was_lost(play: Play) -> None:
     async def scenario(stage: ConsulStage) -> None:
-        async with stage.registry() as box, supervised(box):
+        async with stage.registry() as box, running(box.supervise()):
             await box.report(STACK, "boxes/one", "first")
             await box.report(STACK, "boxes/two", "other")
             for session in await stage.consul.ask("GET", "session/list"):

@@ -9,13 +9,13 @@ import pytest
 
 from bluegreen.testing.registry_contract import RegistryContract, Stage
 from tests.support.last_good_contract import LastGoodContract
-from tests.support.zookeeper_program import ZooKeeperProgram, running
+from tests.support.zookeeper_program import ZooKeeperProgram, a_zookeeper
 from tests.support.zookeeper_stage import staged
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZooKeeperProgram]:
-    with running(tmp_path_factory.mktemp("zookeeper")) as started:
+    with a_zookeeper(tmp_path_factory.mktemp("zookeeper")) as started:
         yield started
 
 

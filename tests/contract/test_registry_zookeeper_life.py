@@ -17,9 +17,10 @@ from bluegreen.domain.check import HealthCheck
 from bluegreen.domain.errors import BluegreenError, Permanent, Temporary
 from bluegreen.drivers.registries.zookeeper import Options, diagnose, open_registry
 from bluegreen.drivers.registries.zookeeper.registry import ZooKeeperRegistry
-from bluegreen.testing.registry_contract import STACK, announcement, following, has_names, names, supervised
+from bluegreen.testing.background import running
+from bluegreen.testing.registry_contract import STACK, announcement, following, has_names, names
 from tests.support.waiting import until
-from tests.support.zookeeper_program import ZooKeeperProgram, running
+from tests.support.zookeeper_program import ZooKeeperProgram, a_zookeeper
 from tests.support.zookeeper_stage import ZooKeeperStage, staged
 
 PATIENCE = 30.0
@@ -36,7 +37,7 @@ async def main():
         await registry.announce(STACK, [announcement(1)])
         await registry.report(STACK, "boxes/one", "here")
         print("announced", flush=True)
-        await asyncio.sleep(600)
+        await asyncio.Event().wait()
 
 asyncio.run(main())
 """
@@ -59,7 +60,7 @@ asyncio.run(main())
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZooKeeperProgram]:
-    with running(tmp_path_factory.mktemp("zookeeper")) as started:
+    with a_zookeeper(tmp_path_factory.mktemp("zookeeper")) as started:
         yield started
 
 
@@ -80,7 +81,7 @@ def run(
 
 def test_what_an_expired_session_announced_comes_back(program: ZooKeeperProgram) -> None:
     async def scenario(stage: ZooKeeperStage, registry: ZooKeeperRegistry) -> None:
-        async with supervised(registry), stage.client() as other:
+        async with running(registry.supervise()), stage.client() as other:
             await registry.announce(STACK, (ONE, TWO))
             await registry.report(STACK, "boxes/one", "here")
             former = registry.link.session
@@ -131,7 +132,7 @@ def test_two_announcers_do_not_fight(program: ZooKeeperProgram) -> None:
             await registry.announce(STACK, (ONE, TWO))
             await other.announce(STACK, (replace(ONE, weight=7), replace(TWO, weight=7)))
             await stage.by_hand(lambda client: client.delete(node(stage, TWO.instance)))
-            async with supervised(registry):
+            async with running(registry.supervise()):
                 await until(lambda: has_names(other, {ONE.instance, TWO.instance}), PATIENCE)
             found = (await other.list(STACK)).announcements
             assert (found[ONE.instance].weight, found[TWO.instance].weight) == (7, TWO.weight)
@@ -160,7 +161,7 @@ def test_the_program_may_start_while_zookeeper_is_down(program: ZooKeeperProgram
     async def main() -> None:
         async with staged(program, deadline=0.5) as stage:
             await stage.kill()
-            async with stage.client() as registry, supervised(registry):
+            async with stage.client() as registry, running(registry.supervise()):
                 with pytest.raises(Temporary) as told:
                     await registry.announce(STACK, (ONE,))
                 assert told.value.code == "registry_down"

@@ -22,8 +22,7 @@ from tests.support.docker_engine import DockerEngine
 from tests.support.house import LIGHT, House, managed, two_colors
 from tests.support.namespace import namespace_at
 from tests.support.waiting import until
-from tests.support.zookeeper_program import ZooKeeperProgram
-from tests.support.zookeeper_program import running as zookeeper
+from tests.support.zookeeper_program import ZooKeeperProgram, a_zookeeper
 
 BRIEF = RolloutPolicy(start_deadline=30.0, bake=0.5, drain=10.0)
 
@@ -46,7 +45,7 @@ async def a_registry(kind: str) -> AsyncIterator[tuple[Consul | ZooKeeperProgram
             await consul.until_ready()
             yield consul, f"consul://{consul.address}"
         return
-    with tempfile.TemporaryDirectory() as folder, zookeeper(Path(folder) / "zookeeper") as program:
+    with tempfile.TemporaryDirectory() as folder, a_zookeeper(Path(folder) / "zookeeper") as program:
         yield program, f"zookeeper://{program.hosts}"
 
 

@@ -17,7 +17,9 @@ from bluegreen.drivers.clock import SystemClock
 from bluegreen.engine.announcer import Announcer
 from bluegreen.engine.boxes import Boxes
 from bluegreen.engine.follower import Follower, News
+from bluegreen.testing.background import running
 from bluegreen.testing.fake_balancer import FakeBalancer
+from bluegreen.testing.fake_keepsake import FakeKeepsake
 from bluegreen.testing.registry_contract import Stage
 from bluegreen.testing.waiting import until
 
@@ -25,24 +27,11 @@ BLUE, GREEN, WEB = PoolId("shop.web.blue"), PoolId("shop.web.green"), RouteId("s
 PATIENCE = 40.0
 
 
-class Note:
-    """A keepsake in memory: the disk of a box that is started again."""
-
-    def __init__(self) -> None:
-        self.text: str | None = None
-
-    async def load(self) -> str | None:
-        return self.text
-
-    async def keep(self, text: str) -> None:
-        self.text = text
-
-
 class Scene:
     def __init__(self, stage: Stage, boxes: Boxes) -> None:
         self.stage = stage
         self.boxes = boxes
-        self.note = Note()
+        self.note = FakeKeepsake()
         self.news: list[News] = []
 
     @asynccontextmanager
@@ -58,7 +47,7 @@ class Scene:
                 stacks=["shop"],
                 tell=self.news.append,
             )
-            async with _running(follower.run()):
+            async with running(follower.run()):
                 yield balancer
 
     def told(self, kind: str) -> int:
@@ -76,7 +65,7 @@ class LastGoodContract:
                 stage = await things.enter_async_context(self.stage())
                 registry = await things.enter_async_context(stage.client())
                 boxes = Boxes(Announcer(registry, SystemClock(), "one"), SystemClock(), None)
-                await things.enter_async_context(_running(boxes.supervise()))
+                await things.enter_async_context(running(boxes.supervise()))
                 await boxes.apply(routing(GREEN))
                 await scenario(Scene(stage, boxes))
 
@@ -177,15 +166,3 @@ async def switched(scene: Scene, target: PoolId) -> bool:
         await scene.boxes.apply(routing(target))
         return True
     return False
-
-
-@asynccontextmanager
-async def _running(work: Awaitable[None]) -> AsyncIterator[None]:
-    task = asyncio.ensure_future(work)
-    try:
-        yield
-        assert not task.done(), task
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

@@ -95,7 +95,7 @@ class ZooKeeperProgram:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[ZooKeeperProgram]:
+def a_zookeeper(folder: Path) -> Iterator[ZooKeeperProgram]:
     program = ZooKeeperProgram(folder)
     try:
         program.start()

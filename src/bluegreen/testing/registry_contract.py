@@ -19,6 +19,7 @@ from bluegreen.domain.check import CheckKind, HealthCheck
 from bluegreen.domain.errors import BluegreenError, Temporary
 from bluegreen.domain.naming import Color
 from bluegreen.ports.registry import Registry
+from bluegreen.testing.background import running
 from bluegreen.testing.waiting import until
 
 STACK = "shop"
@@ -271,7 +272,7 @@ class RegistryContract:
 
     def test_what_a_registry_forgot_comes_back(self) -> None:
         async def scenario(stage: Stage, registry: Registry) -> None:
-            async with supervised(registry):
+            async with running(registry.supervise()):
                 await registry.announce(STACK, (announcement(1), announcement(2)))
                 await registry.report(STACK, "boxes/one", "here")
                 await stage.kill()
@@ -338,17 +339,6 @@ async def is_down(call: Awaitable[object]) -> None:
 
 
 @asynccontextmanager
-async def supervised(registry: Registry) -> AsyncIterator[None]:
-    task = asyncio.create_task(registry.supervise())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-@asynccontextmanager
 async def following(registry: Registry) -> AsyncIterator[list[Listing]]:
     """Yield what is listed at each change."""
     found: list[Listing] = []
@@ -359,7 +349,7 @@ async def following(registry: Registry) -> AsyncIterator[list[Listing]]:
                 with suppress(Temporary):
                     found.append(await registry.list(STACK))
 
-    async with _background(follow()):
+    async with running(follow()):
         yield found
 
 
@@ -373,20 +363,8 @@ async def watched(registry: Registry) -> AsyncIterator[list[set[str]]]:
             found.append(await names(registry))
             await asyncio.sleep(0)
 
-    async with _background(look()):
+    async with running(look()):
         yield found
-
-
-@asynccontextmanager
-async def _background(work: Awaitable[None]) -> AsyncIterator[None]:
-    task = asyncio.ensure_future(work)
-    try:
-        yield
-        assert not task.done(), task
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 def _text(listing: Listing) -> str:

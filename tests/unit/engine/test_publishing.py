@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -26,25 +26,14 @@ from bluegreen.engine.announcer import Announcer
 from bluegreen.engine.boxes import Boxes
 from bluegreen.engine.follower import Follower, News
 from bluegreen.ports.codec import encode
+from bluegreen.testing.background import running
 from bluegreen.testing.fake_balancer import FakeBalancer
+from bluegreen.testing.fake_keepsake import FakeKeepsake
 from bluegreen.testing.fake_registry import FakeHouse, FakeRegistry
 from bluegreen.testing.waiting import until
 
 BLUE, GREEN = PoolId("shop.web.blue"), PoolId("shop.web.green")
 WEB = RouteId("shop.web")
-
-
-class Note:
-    """A keepsake in memory."""
-
-    def __init__(self) -> None:
-        self.text: str | None = None
-
-    async def load(self) -> str | None:
-        return self.text
-
-    async def keep(self, text: str) -> None:
-        self.text = text
 
 
 class World:
@@ -59,12 +48,12 @@ class World:
         self.news: list[News] = []
 
     @asynccontextmanager
-    async def box(self, name: str, note: Note | None = None) -> AsyncIterator[FakeBalancer]:
+    async def box(self, name: str, note: FakeKeepsake | None = None) -> AsyncIterator[FakeBalancer]:
         balancer = FakeBalancer()
         follower = Follower(
             FakeRegistry(self.house),
             balancer,
-            note or Note(),
+            note or FakeKeepsake(),
             self.clock,
             box=name,
             stacks=["shop"],
@@ -75,18 +64,6 @@ class World:
 
     def told(self) -> str:
         return "\n".join(f"{news.kind} {news.message}" for news in self.news)
-
-
-@asynccontextmanager
-async def running(work: Awaitable[None]) -> AsyncIterator[None]:
-    task = asyncio.ensure_future(work)
-    try:
-        yield
-        assert not task.done(), task
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 def routing(live: PoolId = GREEN, *, blue: int = 1, green: int = 2) -> Routing:
@@ -244,7 +221,7 @@ async def noting(balancer: FakeBalancer, seen: list[list[Admin]]) -> AsyncIterat
 
 def test_the_registry_is_lost_and_the_last_good_stays() -> None:
     async def scenario(world: World) -> None:
-        note = Note()
+        note = FakeKeepsake()
         async with world.box("north", note) as balancer:
             await world.boxes.apply(routing())
             await until(carries(balancer, GREEN))
@@ -269,7 +246,7 @@ def test_the_registry_is_lost_and_the_last_good_stays() -> None:
 
 def test_the_copy_is_never_behind_what_a_box_carries() -> None:
     async def scenario(world: World) -> None:
-        note = Note()
+        note = FakeKeepsake()
         for target in (GREEN, BLUE, GREEN):
             await world.boxes.apply(routing(target))
             async with world.box("north", note) as balancer:
@@ -285,7 +262,7 @@ def test_the_copy_is_never_behind_what_a_box_carries() -> None:
 
 def test_what_a_balancer_refuses_is_not_what_a_box_begins_with() -> None:
     async def scenario(world: World) -> None:
-        note = Note()
+        note = FakeKeepsake()
         await world.boxes.apply(routing())
         async with world.box("north", note) as balancer:
             await until(carries(balancer, GREEN))
