@@ -176,7 +176,8 @@ class Announcer:
             if error.code != CONFLICT:
                 raise
             if rivals := await self._rivals(stack):
-                self._conceded |= {key: route.weights for key, route in routing.routes.items()}
+                own = structure_of(routing, stack).routes
+                self._conceded |= {key: routing.routes[key].weights for key in own}
                 error.evidence = (*error.evidence, ("written by", ", ".join(rivals)))
                 raise
             await self._publish_once(stack, routing)  # the registry had lost it: nobody else spoke

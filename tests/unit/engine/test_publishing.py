@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -343,6 +344,27 @@ def test_a_flapping_registry_moves_nobody() -> None:
             await until(lambda: not world.house.told_instead)
             assert carries(balancer, GREEN)()
             assert balancer.calls.count("apply") - applied < 10
+
+    play(scenario)
+
+
+def test_a_conflict_about_one_stack_withholds_nothing_of_another() -> None:
+    async def scenario(world: World) -> None:
+        zoo, way = PoolId("zoo.web.blue"), RouteId("zoo.web")
+        both = routing()
+        both = replace(
+            both,
+            listeners={**both.listeners, 81: Listener(port=81)},
+            routes={**both.routes, way: Route(id=way, port=81, weights={zoo: 100})},
+            pools={**both.pools, zoo: Pool(id=zoo)},
+        )
+        await world.boxes.apply(routing())
+        newer = Share(revision=10**15, weights={BLUE: 100}, owner="two")
+        await FakeRegistry(world.house).write("shop", "routes/web", encode(newer), None)
+        with pytest.raises(Temporary):
+            await world.boxes.apply(both.with_weights(WEB, {PoolId("shop.api.blue"): 100}))
+        await world.boxes.apply(both)
+        assert "routes/web" in world.house.documents["zoo"]
 
     play(scenario)
 
