@@ -50,10 +50,13 @@ async def open_it(options):
     yield It(options)
 """
 
-RUNTIME = """
+
+def _around(package: str, opener: str, word: str) -> str:
+    """Return a driver with an option of its own around one of bluegreen's."""
+    return f"""
 from contextlib import asynccontextmanager
 from pathlib import Path
-from bluegreen.drivers.runtimes import process
+import bluegreen.drivers.{package} as inner
 from pydantic import BaseModel, ConfigDict
 
 
@@ -65,27 +68,11 @@ class Options(BaseModel):
 
 @asynccontextmanager
 async def open_it(options):
-    async with process.open_runtime(process.Options(state_dir=options.state_dir)) as runtime:
-        runtime.name = f"loud at {options.volume}"
-        yield runtime
+    async with inner.{opener}(inner.Options(state_dir=options.state_dir)) as driver:
+        driver.name = f"{word} at {{options.volume}}"
+        yield driver
 """
 
-BALANCER = """
-from contextlib import asynccontextmanager
-from pathlib import Path
-from bluegreen.drivers.balancers import haproxy
-from pydantic import BaseModel, ConfigDict
 
-
-class Options(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    state_dir: Path
-    volume: int
-
-
-@asynccontextmanager
-async def open_it(options):
-    async with haproxy.open_balancer(haproxy.Options(state_dir=options.state_dir)) as balancer:
-        balancer.name = f"bright at {options.volume}"
-        yield balancer
-"""
+RUNTIME = _around("runtimes.process", "open_runtime", "loud")
+BALANCER = _around("balancers.haproxy", "open_balancer", "bright")

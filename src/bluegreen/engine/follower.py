@@ -60,6 +60,14 @@ class News:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """Why what is acted on of a stack may be old, and since when (UNIX seconds)."""
+
+    words: str
+    since: float
+
+
 class Follower:
     """``adjust`` fits a routing to this box: its certificates, its ports."""
 
@@ -86,9 +94,8 @@ class Follower:
         self._tell = tell
         self._beliefs = {stack: Belief() for stack in self._stacks}
         self._applied: dict[str, int] = dict.fromkeys(self._stacks, 0)
-        self._silent: dict[str, str] = {}
         self._refused = ""
-        self._stale: dict[str, float] = {}
+        self._doubts: dict[str, _Doubt] = {}
         self._dirty: set[str] = set()
         self._seen: dict[str, Listing] = {}
         self._whole_routing = Routing()
@@ -205,15 +212,15 @@ class Follower:
 
     def _doubt(self, stack: str, words: str) -> None:
         """Note why what is acted on may be old; empty words: it is what the registry says."""
+        before = self._doubts.pop(stack, None)
         if words:
-            self._stale.setdefault(stack, self._clock.now())
-            if words != self._silent.get(stack):
+            since = self._clock.now() if before is None else before.since
+            self._doubts[stack] = _Doubt(words, since)
+            if before is None or words != before.words:
                 self._say("registry.doubted", stack, f"{words}: what was last good goes on being served")
-            self._silent[stack] = words
-        elif stack in self._silent:
-            since = self._clock.now() - self._stale.pop(stack)
-            del self._silent[stack]
-            self._say("registry.believed", stack, f"believed again, after {since:.0f} s")
+        elif before is not None:
+            lasted = self._clock.now() - before.since
+            self._say("registry.believed", stack, f"believed again, after {lasted:.0f} s")
 
     async def _apply(self) -> None:
         routing = self._adjust(self._whole())
@@ -303,7 +310,8 @@ class Follower:
             return BalancerFacts()
 
     def _reported(self, stack: str, facts: BalancerFacts) -> BoxReport:
-        trouble = [words for words in (self._silent.get(stack, ""), self._refused) if words]
+        doubt = self._doubts.get(stack)
+        trouble = [words for words in ("" if doubt is None else doubt.words, self._refused) if words]
         return BoxReport(
             box=self._box,
             balancer=self._balancer.name,
@@ -311,7 +319,7 @@ class Follower:
             at=self._clock.now(),
             shares={k: w for k, w in facts.weights.items() if k.startswith(f"{stack}.")},
             pools={k: p for k, p in facts.pools.items() if stack_of(k) == stack},
-            stale_since=self._stale.get(stack),
+            stale_since=None if doubt is None else doubt.since,
             trouble=tuple(trouble),
         )
 

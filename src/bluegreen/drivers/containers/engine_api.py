@@ -111,6 +111,21 @@ class EngineApi:
         code = json.loads(ended)["ExitCode"] if ended is not None else None
         return None if said is None or code is None else (int(code), _unframed(said))
 
+    async def run(self, name: str, body: Mapping[str, Any], deadline: float) -> tuple[int, str]:
+        """Run a container of its own to its end; return its exit code and words, and forget it.
+
+        Raises ``TimeoutError`` when it has not ended ``deadline`` seconds after its creation.
+        """
+        await self.remove(name)
+        await self.create(name, body)
+        try:
+            async with asyncio.timeout(deadline), self.exit_of(name) as ended:
+                await self.start(name)
+                code = await ended
+            return code, await self.words(name)
+        finally:
+            await self.remove(name)
+
     @asynccontextmanager
     async def exit_of(self, name: str) -> AsyncIterator[asyncio.Future[int]]:
         """Yield what becomes the exit code of the container when it ends the next time.

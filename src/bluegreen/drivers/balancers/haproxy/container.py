@@ -58,23 +58,15 @@ class ContainerRunner:
 
     async def judge(self) -> tuple[int, str]:
         # In a container of its own: the first check comes before there is one that runs.
-        name = f"{self.name}-check"
         body = self._body(checking_arguments(self._folder))
-        await self._engine.remove(name)
-        await self._engine.create(name, body)
         try:
-            async with asyncio.timeout(self._deadline), self._engine.exit_of(name) as ended:
-                await self._engine.start(name)
-                code = await ended
-            return code, await self._engine.words(name)
+            return await self._engine.run(f"{self.name}-check", body, self._deadline)
         except TimeoutError:
             raise Temporary(
                 f"HAProxy did not finish its check within {self._deadline:g} s",
                 code="balancer_hung",
                 hint="See whether the machine is overloaded.",
             ) from None
-        finally:
-            await self._engine.remove(name)
 
     async def launch(self, serving: Serving) -> Workers:
         await self._engine.remove(self.name)

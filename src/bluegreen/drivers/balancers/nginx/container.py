@@ -61,7 +61,8 @@ class ContainerRunner:
         await asyncio.to_thread(files.put_all, self._folder, {CONTAINER_MARK: self.name})
         control = str(self._folder / CONTROL_SOCKET)
         nginx = ["nginx", *serving_arguments(self._folder), "-g", "daemon off;"]
-        await self._create(self.name, ["sh", "-c", _START, "sh", control, *nginx], restarts=True)
+        body = self._body(["sh", "-c", _START, "sh", control, *nginx], restarts=True)
+        await self._engine.create(self.name, body)
         try:
             async with self._engine.exit_of(self.name) as ended:
                 await self._engine.start(self.name)
@@ -83,22 +84,13 @@ class ContainerRunner:
         (self._folder / CONTAINER_MARK).unlink(missing_ok=True)
 
     async def _judge_apart(self, command: list[str]) -> tuple[int, str]:
-        name = f"{self.name}-check"
-        await self._engine.remove(name)
-        await self._create(name, command)
         try:
-            async with asyncio.timeout(self._deadline), self._engine.exit_of(name) as ended:
-                await self._engine.start(name)
-                code = await ended
-            return code, await self._engine.words(name)
+            return await self._engine.run(f"{self.name}-check", self._body(command), self._deadline)
         except TimeoutError:
             raise hung(self._deadline) from None
-        finally:
-            await self._engine.remove(name)
 
-    async def _create(self, name: str, command: list[str], restarts: bool = False) -> None:
-        body = containers.body(self._image, "nginx", self._folder, command, "SIGQUIT", restarts)
-        await self._engine.create(name, body)
+    def _body(self, command: list[str], restarts: bool = False) -> dict[str, object]:
+        return containers.body(self._image, "nginx", self._folder, command, "SIGQUIT", restarts)
 
     async def _first(self, up: asyncio.Future[Processes], ended: asyncio.Future[int]) -> Processes:
         try:
