@@ -73,7 +73,7 @@ def of_own_master(folder: Path) -> Processes:
     """Return the processes of the master of ``folder`` (see :func:`of_master`), if that is what it is."""
     found = of_master(folder / PID)
     with suppress(OSError):
-        if found.master is None or _holds_a_file_of(folder, Path(f"/proc/{found.master}/fd")):
+        if found.master is None or holds_a_file_of(folder, Path(f"/proc/{found.master}/fd")):
             return found
     return Processes(None, frozenset(), frozenset())
 
@@ -95,12 +95,20 @@ def _titles(folder: Path) -> Iterator[tuple[int, str]]:
     for pid in filter(str.isdigit, os.listdir("/proc")):
         process = Path("/proc", pid)
         with suppress(OSError):
-            if (process / "comm").read_text() == "nginx\n" and _holds_a_file_of(folder, process / "fd"):
+            if (process / "comm").read_text() == "nginx\n" and holds_a_file_of(folder, process / "fd"):
                 yield int(pid), (process / "cmdline").read_text()
 
 
-def _holds_a_file_of(folder: Path, descriptors: Path) -> bool:
-    return any(os.readlink(descriptors / one).startswith(f"{folder}/") for one in os.listdir(descriptors))
+def holds_a_file_of(folder: Path, descriptors: Path) -> bool:
+    """Return whether a process has a file below ``folder`` open. ``descriptors`` is its ``/proc/PID/fd``.
+
+    What it closes meanwhile says nothing of the rest. Raises ``OSError`` when it has ended.
+    """
+    for one in os.listdir(descriptors):
+        with suppress(FileNotFoundError):
+            if os.readlink(descriptors / one).startswith(f"{folder}/"):
+                return True
+    return False
 
 
 def tell(pids: Iterable[int], number: signal.Signals) -> None:
