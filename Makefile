@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
-CODE := src tests bench scripts/run-and-reap scripts/reference scripts/generate-docs
+CODE := src tests bench examples scripts/run-and-reap scripts/reference scripts/generate-docs
 # What takes longest comes first, so that both workers end at about the same time.
 PYTEST_ARGS ?= tests/e2e tests/examples tests/contract tests/docs tests/unit tests/architecture
 # Two files of tests at a time: most of their time is waiting. `make test SIDE_BY_SIDE=` runs one by one.

@@ -15,7 +15,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import ValidationError
 
@@ -76,17 +76,26 @@ def variables(name: str, environment: Mapping[str, str]) -> dict[str, str]:
 
 def registry_options(url: str) -> tuple[str, dict[str, object]]:
     """Return the driver's name and the options that ``url`` gives it. Raises ``bad_setting``."""
-    parts = urlsplit(url)
-    if not parts.scheme or not (parts.netloc or parts.path.strip("/")):
-        raise UserError(
-            f"{url} is not the address of a registry",
-            code="bad_setting",
-            hint=f"Write it as SCHEME://HOST:PORT; known: {', '.join(installed('registries')) or 'none'}.",
-        )
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise _no_address(url, str(error)) from error
+    if not parts.scheme or not (parts.netloc or (parts.path[:1] == "/" and parts.path.strip("/"))):
+        raise _no_address(url)
     query: dict[str, object] = dict(parse_qsl(parts.query))
-    path = parts.path.strip("/") if parts.netloc else parts.path
+    path = unquote(parts.path.strip("/") if parts.netloc else parts.path)
     given = {"address": parts.netloc or None, "path": path or None}
     return parts.scheme, {"token": os.environ.get(REGISTRY_TOKEN), **given, **query}
+
+
+def _no_address(url: str, why: str = "") -> UserError:
+    known = ", ".join(installed("registries")) or "none"
+    return UserError(
+        f"{url} is not the address of a registry",
+        code="bad_setting",
+        evidence=(("because", why),) if why else (),
+        hint=f"Write it as SCHEME://HOST:PORT or SCHEME:///PATH, as its driver wants it; known: {known}.",
+    )
 
 
 def opened_registry(url: str) -> Any:

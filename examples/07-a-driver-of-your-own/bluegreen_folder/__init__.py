@@ -18,8 +18,9 @@ from bluegreen_folder.registry import FolderRegistry
 class Options(BaseModel):
     """As a URL: ``folder:///srv/registry?pause=0.5``. Times are seconds.
 
-    ``path`` is the folder; it exists. ``pause`` lies between two looks for changes; a report whose reporter gave
-    no sign of life for ``expiry`` is no longer shown; ``deadline`` is how long to wait for the folder's lock.
+    ``path`` is the folder; it exists. ``pause`` lies between two looks for changes; a report whose reporter
+    gave no sign of life for ``expiry`` is no longer shown; ``deadline`` is how long the disk may take for one
+    call, half of it to wait for the folder's lock.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,7 +38,7 @@ async def open_registry(options: Options) -> AsyncIterator[FolderRegistry]:
     try:
         yield registry
     finally:
-        registry.close()
+        await registry.close()
 
 
 __all__ = ["FolderRegistry", "Options", "open_registry"]

@@ -1,4 +1,4 @@
-"""Files that are replaced as a whole, and a lock between processes: all that the registry needs of a disk.
+"""What the registry needs of a disk: files replaced as a whole, a lock between processes, and a deadline.
 
 Every trouble of the disk becomes ``registry_down``, here and nowhere else.
 """
@@ -9,49 +9,74 @@ import asyncio
 import fcntl
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from bluegreen.domain.errors import Temporary
 
-
-@contextmanager
-def reachable(folder: Path) -> Iterator[None]:
-    """Translate what the disk says into what the caller can act on."""
-    try:
-        if not folder.is_dir():
-            raise FileNotFoundError(f"{folder} is not there")
-        yield
-    except OSError as error:
-        raise Temporary(
-            f"the folder {folder} cannot be used",
-            code="registry_down",
-            evidence=(("system", str(error)),),
-            hint="Mount it, or give another one: `folder:///PATH`. Traffic stays as it is.",
-        ) from error
+T = TypeVar("T")
+THREADS = 4
 
 
-@asynccontextmanager
-async def alone(folder: Path, deadline: float) -> AsyncIterator[None]:
-    """Hold the folder's lock: what is read inside is still true when it is written.
+class Disk:
+    """A folder that may be away, slow or hanging. Work on it is done in threads: the event loop goes on.
 
-    Asks again and again rather than waiting in the kernel: whoever is frozen with the lock in hand would
-    freeze this process, too.
+    Work that hangs keeps its thread, and may be done after its caller has given up; so do as much as is
+    wanted when it is done, not as was wanted when it was asked for.
     """
-    with reachable(folder), (folder / ".lock").open("w") as handle:
-        until = time.monotonic() + deadline
-        while not _taken(handle):
-            if time.monotonic() > until:
-                raise TimeoutError(f"another process has held {folder}/.lock for {deadline:g} s")
-            await asyncio.sleep(0.01)
-        yield
+
+    def __init__(self, folder: Path, deadline: float) -> None:
+        self.folder = folder
+        self._deadline = deadline
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="folder")
+
+    async def do(self, work: Callable[[], T]) -> T:
+        """Return what ``work`` does. Raises ``Temporary`` (``registry_down``) at the deadline or before."""
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, self._whole, work)
+        except OSError as error:
+            raise Temporary(
+                f"the folder {self.folder} cannot be used",
+                code="registry_down",
+                evidence=(("system", str(error) or f"no answer within {self._deadline:g} s"),),
+                hint="Mount it, or give another one: `folder:///PATH`. Traffic stays as it is.",
+            ) from error
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _whole(self, work: Callable[[], T]) -> T:
+        """Do it, unless the folder goes away meanwhile: what was found by then would pass for all of it."""
+        before = self.folder.stat()
+        done = work()
+        if not os.path.samestat(before, self.folder.stat()):
+            raise FileNotFoundError(f"{self.folder} was replaced by another one")
+        return done
+
+    @contextmanager
+    def locked(self, *, shared: bool = False) -> Iterator[None]:
+        """Hold the folder's lock, for work: alone, to write what follows from what was read; shared, to read
+        what no writer is in the middle of.
+
+        Asks again and again rather than waiting in the kernel, and for half of the deadline, so that the
+        caller is told who is in the way.
+        """
+        with (self.folder / ".lock").open("w") as handle:
+            until = time.monotonic() + self._deadline / 2
+            while not _taken(handle, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
+                if time.monotonic() > until:
+                    raise TimeoutError(f"another process keeps {self.folder}/.lock")
+                time.sleep(0.01)
+            yield
 
 
-def _taken(handle: IO[str]) -> bool:
+def _taken(handle: IO[str], kind: int) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
@@ -65,13 +90,14 @@ def put(path: Path, text: str) -> None:
     os.replace(candidate, path)
 
 
-def texts(folder: Path) -> Iterator[tuple[Path, str]]:
+def contents(folder: Path) -> Iterator[tuple[Path, bytes]]:
     """Yield each file of a folder with what it holds; one that vanishes meanwhile is gone."""
-    for path in sorted(folder.glob("[!.]*.json")):
-        try:
-            yield path, path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            continue
+    for name in _names(folder):
+        if name.endswith(".json") and not name.startswith("."):
+            try:
+                yield folder / name, (folder / name).read_bytes()
+            except FileNotFoundError:
+                continue
 
 
 def beat(path: Path) -> Path:
@@ -87,15 +113,28 @@ def fresh(path: Path, expiry: float) -> bool:
         return False
 
 
-def marks(folder: Path, expiry: float) -> frozenset[tuple[str, int]]:
-    """Return what changes whenever a file below ``folder`` does, or a reporter dies or comes back.
+def marks(folders: tuple[Path, ...], expiry: float) -> frozenset[tuple[str, int, int]]:
+    """Return what changes whenever a file of ``folders`` does, or a reporter dies or comes back.
 
-    That a reporter goes on living is no change: nobody needs to look again for that.
+    That a reporter goes on living is no change: nobody needs to look again for that. A file's number tells
+    apart two that were written within one tick of the disk's clock.
     """
-    found = {(str(path), int(fresh(path, expiry))) for path in folder.rglob(".*.beat")}
-    for path in folder.rglob("[!.]*.json"):
-        try:
-            found.add((str(path), path.stat().st_mtime_ns))
-        except FileNotFoundError:
-            continue
+    found = set()
+    for path in (folder / name for folder in folders for name in _names(folder)):
+        if path.suffix == ".beat":
+            found.add((str(path), int(fresh(path, expiry)), 0))
+        elif path.suffix == ".json" and not path.name.startswith("."):
+            try:
+                seen = path.stat()
+            except FileNotFoundError:
+                continue
+            found.add((str(path), seen.st_mtime_ns, seen.st_ino))
     return frozenset(found)
+
+
+def _names(folder: Path) -> list[str]:
+    """Return what is in a folder. One that is not there has nothing; one that cannot be read raises."""
+    try:
+        return sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []

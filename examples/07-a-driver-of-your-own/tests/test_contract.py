@@ -15,7 +15,7 @@ from bluegreen.testing.registry_contract import RegistryContract, Stage
 
 
 class FolderStage:
-    """What can befall a shared folder: it is unmounted, comes back, comes back empty."""
+    """What can befall a folder inside a shared file system: it is unmounted, comes back, comes back empty."""
 
     def __init__(self, home: Path) -> None:
         self.folder = home / "registry"

@@ -11,7 +11,7 @@ import pytest
 
 from bluegreen.cli.driver_findings import drivers, registry
 from bluegreen.domain.errors import BluegreenError, Permanent, UserError
-from bluegreen.opening import checked_options, opened, opened_registry, variables
+from bluegreen.opening import checked_options, opened, opened_registry, registry_options, variables
 from tests.support import foreign
 
 
@@ -105,3 +105,20 @@ def test_the_doctor_survives_a_driver_that_hangs_or_translates_nothing(site: Pat
     (row,) = asyncio.run(registry("shelf-raw://here"))
     assert (row.level, row.detail) == ("bad", "KeyError: 'not translated'")
     assert row.do
+
+
+@pytest.mark.parametrize(
+    "url", ["consul://[::1", "consul:8500", "nowhere", "consul://h:port", "consul://h:0"]
+)
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with refused(UserError, "bad_setting"):
+        opened_registry(url)
+    (row,) = asyncio.run(registry(url))
+    assert (row.level, "ValueError" in row.detail) == ("bad", False)
+
+
+def test_a_path_is_absolute_where_there_is_no_address_and_may_be_quoted() -> None:
+    name, options = registry_options("folder:///srv/my%20registry?pause=1")
+    assert (name, options["path"], options["address"]) == ("folder", "/srv/my registry", None)
+    assert registry_options("consul://[::1]:8500/prefix")[1]["path"] == "prefix"
+    assert checked_options("registries", "consul", {"address": "[::1]:8500"}).url == "http://[::1]:8500"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 
 class Options(BaseModel):
@@ -30,6 +31,14 @@ class Options(BaseModel):
     settle_deadline: float = Field(default=10.0, gt=0)
     session_ttl: float = Field(default=15.0, ge=10, le=25)
     deregister_after: float | None = Field(default=86400.0, ge=60)
+
+    @field_validator("address")
+    @classmethod
+    def _has_a_host_and_a_port_that_is_one(cls, address: str) -> str:
+        parts = urlsplit(f"//{address}")
+        if parts.port == 0 or not parts.hostname:  # a port that is no number raises
+            raise ValueError("it is HOST:PORT")
+        return address
 
     @property
     def url(self) -> str:
