@@ -9,6 +9,7 @@ from bluegreen.domain import slots, targets
 from bluegreen.domain.events import Event
 from bluegreen.domain.release import Release, ServiceRecord
 from bluegreen.domain.rollout import Happened, Rollout
+from bluegreen.domain.steps import Step
 from bluegreen.engine.ledger import Ledger
 from bluegreen.ports.journal import AddRelease, Change, SaveRollout, SaveService, SaveStack, StackRecord
 
@@ -19,6 +20,7 @@ class Draft:
 
     Those who wait for a decision to be durable leave a future in ``awaited``; ``trouble`` is what last
     kept it from being written. ``withdrawn`` says that nobody waits for its beginning any more.
+    ``done`` is the step that was done last in this turn of the loop.
     """
 
     rollout: Rollout
@@ -27,6 +29,7 @@ class Draft:
     release: Release | None = None
     trouble: str = ""
     withdrawn: bool = False
+    done: Step | None = None
     awaited: list[asyncio.Future[Rollout]] = field(default_factory=list)
 
     def durable(self) -> asyncio.Future[Rollout]:

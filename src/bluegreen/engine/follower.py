@@ -292,9 +292,10 @@ class Follower:
             self._reporting.clear()
             stacks = self._unreported if timely else set(self._stacks)
             self._unreported = set()
+            applied = dict(self._applied)  # before the look, which may show more but never less
             facts = await self._facts()
             for stack in sorted(stacks & set(self._stacks)):
-                report = self._reported(stack, facts)
+                report = self._reported(stack, applied[stack], facts)
                 if not timely or _essence(report) != _essence(self.reports.get(stack)):
                     await self._send(stack, report)
             if any(_draining(report) for report in self.reports.values()):
@@ -309,13 +310,13 @@ class Follower:
         except (BluegreenError, TimeoutError):
             return BalancerFacts()
 
-    def _reported(self, stack: str, facts: BalancerFacts) -> BoxReport:
+    def _reported(self, stack: str, revision: int, facts: BalancerFacts) -> BoxReport:
         doubt = self._doubts.get(stack)
         trouble = [words for words in ("" if doubt is None else doubt.words, self._refused) if words]
         return BoxReport(
             box=self._box,
             balancer=self._balancer.name,
-            revision=self._applied[stack],
+            revision=revision,
             at=self._clock.now(),
             shares={k: w for k, w in facts.weights.items() if k.startswith(f"{stack}.")},
             pools={k: p for k, p in facts.pools.items() if stack_of(k) == stack},

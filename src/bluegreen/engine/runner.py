@@ -72,6 +72,7 @@ class Runner:
         """
         if draft.decided:
             await self._flush(draft)  # a person's request may have ended the rollout
+        draft.done = None
         while not draft.rollout.final:
             if interrupt.is_set():
                 return 0.0  # a request waits: it comes before the next step
@@ -163,7 +164,7 @@ class Runner:
                 return await self._refused(draft, facts, error)
             await self._say(rollout, "rollout.retry", f"{error.message}; trying again")
             return RETRY
-        return decisions.LOOK_AGAIN if isinstance(step, Cut) else None
+        return _rest(draft, step)
 
     def _patience_ends(self, rollout: Rollout) -> bool:
         """A pull may take long; being unable to begin one may last no longer than a start."""
@@ -206,6 +207,14 @@ class Runner:
             return
         self._said[rollout.id] = message
         await self._ledger.commit((), (narrate.trouble(rollout, kind, message, self._clock.now()),))
+
+
+def _rest(draft: Draft, step: Step) -> float | None:
+    """Return the seconds until the next look after ``step`` was done; ``None``: look at once."""
+    again, draft.done = step == draft.done, step
+    if isinstance(step, Cut):
+        return decisions.LOOK_AGAIN
+    return decisions.LOOK_SOON if again else None  # it is done, and does not show yet
 
 
 async def _interruptible(

@@ -77,8 +77,9 @@ class FakeBalancer:
         known = self.routing.pools
         asked = known if pools is None else [pool for pool in pools if pool in known]
         facts = {pool: self._facts(known[pool]) for pool in asked}
+        seen = BalancerFacts(weights=_weights(self.routing), pools=facts)
         await self._misbehave("observe", after=True)
-        return BalancerFacts(weights=_weights(self.routing), pools=facts)
+        return seen
 
     async def events(self) -> AsyncIterator[BalancerEvent]:
         await self._misbehave("events", after=False)

@@ -12,7 +12,7 @@ from bluegreen.domain.errors import BluegreenError, Permanent, Temporary, UserEr
 from bluegreen.domain.naming import PoolId
 from bluegreen.domain.rollout import Phase, Rollout
 from bluegreen.domain.spec import RestartPolicy
-from bluegreen.engine.commands import releases
+from bluegreen.engine.commands import releases, traffic
 from bluegreen.engine.engine import Engine
 from bluegreen.ports.journal import Query
 from bluegreen.testing.virtual_time import run
@@ -24,6 +24,7 @@ from tests.unit.engine.world import (
     finished,
     managed,
     reaches,
+    two_colors,
     until,
 )
 
@@ -69,6 +70,20 @@ def test_a_balancer_that_hangs_in_the_switch_is_read_back(after: bool) -> None:
         assert world.weights() == {GREEN: 100}
 
     play(story)
+
+
+def test_a_balancer_that_tells_of_a_change_late_holds_up_nobody_else() -> None:
+    async def story(world: World, engine: Engine) -> None:
+        world.balancer.outdated = await world.balancer.observe()
+        rollout = await traffic.switch(engine, "lbx", "webx-blue")
+        assert rollout is not None
+        await until(lambda: set(world.weights("lbx")) == {PoolId("shop.webx-blue.blue")})
+        await asyncio.sleep(2)  # the loop rests between two looks: time passes
+        assert (await world.rollout(rollout.id)).phase is Phase.SHIFTING
+        world.balancer.outdated = None
+        assert (await finished(world, rollout)).phase is Phase.DONE
+
+    play(story, two_colors())
 
 
 def test_a_balancer_that_refuses_the_switch_leaves_the_traffic_where_it_is() -> None:

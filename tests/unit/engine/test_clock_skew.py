@@ -7,7 +7,7 @@ from bluegreen.engine.announcer import Announcer
 from bluegreen.engine.boxes import Boxes
 from bluegreen.testing.fake_registry import FakeRegistry
 from bluegreen.testing.waiting import until
-from tests.unit.engine.test_publishing import BLUE, GREEN, World, carries, play, routing
+from tests.unit.engine.boxes_world import BLUE, GREEN, World, carries, play, routing
 
 
 class SkewedClock(SystemClock):
