@@ -4,10 +4,10 @@ SHELL := /bin/bash
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 CODE := src tests bench examples scripts/run-and-reap scripts/reference scripts/generate-docs
-# What takes longest comes first, so that both workers end at about the same time.
+# What takes longest comes first, so that all workers end at about the same time.
 PYTEST_ARGS ?= tests/e2e tests/examples tests/contract tests/docs tests/unit tests/architecture
-# Two files of tests at a time: most of their time is waiting. `make test SIDE_BY_SIDE=` runs one by one.
-SIDE_BY_SIDE ?= -n 2 --dist loadfile --no-loadscope-reorder
+# Three files of tests at a time: most of their time is waiting. `make test SIDE_BY_SIDE=` runs one by one.
+SIDE_BY_SIDE ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint format bench docs clean
