@@ -7,8 +7,8 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from bluegreen.testing.registry_contract import RegistryContract, Stage
-from tests.support.consul_program import Consul, a_consul, consul_stage
+from bluegreen.testing.registry_contract import RegistryContract
+from tests.support.consul_program import Consul, ConsulStage, a_consul, consul_stage
 from tests.support.last_good_contract import LastGoodContract
 
 
@@ -21,7 +21,7 @@ class OnConsul:
         with a_consul() as cls.consul:
             yield
 
-    def stage(self) -> AbstractAsyncContextManager[Stage]:
+    def stage(self) -> AbstractAsyncContextManager[ConsulStage]:
         return consul_stage(self.consul)
 
 

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from bluegreen.ports.registry import Registry
 from bluegreen.testing.fake_registry import FakeHouse, FakeRegistry
-from bluegreen.testing.registry_contract import RegistryContract, Stage
+from bluegreen.testing.registry_contract import RegistryContract
 from tests.support.last_good_contract import LastGoodContract
 
 
@@ -37,17 +37,21 @@ class FakeStage:
     async def spoil(self, stack: str, instance: str) -> None:
         self.house.malformed.setdefault(stack, []).append(f"{instance}: not an announcement")
 
+    async def lose(self, stack: str, key: str) -> None:
+        del self.house.documents[stack][key]
+        self.house.changed()
+
 
 @asynccontextmanager
-async def _stage() -> AsyncIterator[Stage]:
+async def _stage() -> AsyncIterator[FakeStage]:
     yield FakeStage()
 
 
 class TestFakeRegistry(RegistryContract):
-    def stage(self) -> AbstractAsyncContextManager[Stage]:
+    def stage(self) -> AbstractAsyncContextManager[FakeStage]:
         return _stage()
 
 
 class TestLastGoodOnTheFake(LastGoodContract):
-    def stage(self) -> AbstractAsyncContextManager[Stage]:
+    def stage(self) -> AbstractAsyncContextManager[FakeStage]:
         return _stage()

@@ -7,10 +7,10 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from bluegreen.testing.registry_contract import RegistryContract, Stage
+from bluegreen.testing.registry_contract import RegistryContract
 from tests.support.last_good_contract import LastGoodContract
 from tests.support.zookeeper_program import ZooKeeperProgram, a_zookeeper
-from tests.support.zookeeper_stage import staged
+from tests.support.zookeeper_stage import ZooKeeperStage, staged
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ class OnZooKeeper:
     def _program(self, program: ZooKeeperProgram) -> None:
         self.program = program
 
-    def stage(self) -> AbstractAsyncContextManager[Stage]:
+    def stage(self) -> AbstractAsyncContextManager[ZooKeeperStage]:
         return staged(self.program)
 
 

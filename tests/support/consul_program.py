@@ -205,6 +205,9 @@ class ConsulStage:
         await self.consul.ask("PUT", "agent/service/register", {**body, "Meta": {"bluegreen-stack": stack}})
         await until(lambda: self._shows(body["ID"]))
 
+    async def lose(self, stack: str, key: str) -> None:
+        await self.consul.ask("DELETE", f"kv/{self.options.path}/{stack}/{key}")
+
     async def _shows(self, service: object) -> bool:
         held = await self.consul.ask("GET", "catalog/service/web")
         return service in [one["ServiceID"] for one in held]

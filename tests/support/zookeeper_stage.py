@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from kazoo.client import KazooClient
 
 from bluegreen.drivers.registries.zookeeper import Options, open_registry
+from bluegreen.drivers.registries.zookeeper.layout import Layout
 from bluegreen.drivers.registries.zookeeper.registry import ZooKeeperRegistry
 from tests.support.zookeeper_program import ZooKeeperProgram
 
@@ -61,6 +62,10 @@ class ZooKeeperStage:
     async def spoil(self, stack: str, instance: str) -> None:
         path = f"{self.prefix}/{stack}/services/web/{instance}"
         await self.by_hand(lambda client: client.create(path, b"no announcement", makepath=True))
+
+    async def lose(self, stack: str, key: str) -> None:
+        path = Layout(self.prefix, stack).document(key)
+        await self.by_hand(lambda client: client.delete(path))
 
 
 @asynccontextmanager

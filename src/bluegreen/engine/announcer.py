@@ -8,7 +8,7 @@ compare-and-set: what another controller wrote meanwhile is not overwritten by w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 
@@ -48,9 +48,11 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class _Told:
-    """What a stack's readers were told last. ``versions`` are those of its documents, by key."""
+    """What a stack's readers were told last. ``versions`` are those of its documents, by key; ``newest`` is
+    the highest revision that a document bears, ``revision`` the one that the next is to exceed."""
 
     revision: int
+    newest: int
     versions: dict[str, int]
     structure: Routing | None = None
     shares: dict[RouteId, Weights] = field(default_factory=dict)
@@ -226,22 +228,28 @@ class Announcer:
     async def _write(self, stack: str, told: _Told, key: str, document: Structure | Share | Revision) -> None:
         expected = told.versions.get(key, 0)
         told.versions[key] = await self.registry.write(stack, key, encode(document), expected)
-        told.revision = document.revision
+        told.revision = told.newest = document.revision
 
     async def _look(self, stack: str) -> _Told:
-        """Return what a stack's readers are told now, by whomever."""
+        """Return what a stack's readers are told now, by whomever.
+
+        Where they have seen newer than is there, a backup was put back: none of it counts as told.
+        """
         listing = await self.registry.list(stack, documents_only=True)
         shown, _ = picture(listing)
+        seen = _seen(reports(listing))
+        believed = seen <= shown.revision
         now = int(self._clock.now() * 1000)
         return _Told(
-            revision=max(shown.revision, now),  # after a registry lost all, still newer than what was seen
+            revision=max(shown.revision, seen, now),  # newer than all that was seen, whatever is lost
+            newest=max(shown.revision, seen),
             versions={
                 key: document.version
                 for key, document in listing.documents.items()
                 if not key.startswith(BOXES)
             },
-            structure=None if shown.structure is None else shown.structure.routing,
-            shares={route: share.weights for route, share in shown.shares.items()},
+            structure=shown.structure.routing if shown.structure is not None and believed else None,
+            shares={route: share.weights for route, share in shown.shares.items() if believed},
         )
 
     def _announcements(self, stack: str, pools: Iterable[Pool]) -> tuple[Announcement, ...]:
@@ -293,8 +301,15 @@ class Announcer:
             self._wake.set()
 
     def _lacks(self, stack: str, listing: Listing) -> bool:
+        """Whether documents are gone, or older than what a box has seen though nobody wrote since."""
         told = self._told.get(stack)
-        return told is not None and any(key not in listing.documents for key in told.versions)
+        if told is None:
+            return False
+        found = listing.documents
+        if any(key not in found for key in told.versions):
+            return True
+        ours = all(found[key].version == version for key, version in told.versions.items())
+        return ours and _seen(reports(listing)) > told.newest
 
     def _complain(self, error: Exception) -> None:
         trouble = str(error) or f"{self.registry.name} did not answer in time"
@@ -314,6 +329,11 @@ def _leaving(told: tuple[Announcement, ...], announced: tuple[Announcement, ...]
     return tuple(
         replace(one, draining=True) for one in told if one.instance not in names and not one.draining
     )
+
+
+def _seen(told: Mapping[str, BoxReport]) -> int:
+    """Return the newest revision that a box has seen."""
+    return max((report.revision for report in told.values()), default=0)
 
 
 def _code(error: Exception) -> str:
