@@ -21,6 +21,7 @@ demo: .venv/ready ## Release a sample service under load, on this machine, and g
 # The tests run even if the linters complain: their summary comes last, the exit code tells of both.
 test: .venv/ready-to-test ## Run every linter and every test; installs Docker and the like if missing
 	@scripts/install-test-prerequisites
+	@$(BIN)/python -m compileall -q src tests  # many programs are started, some where nobody may write byte code
 	@status=0; \
 	$(MAKE) --no-print-directory lint || status=$$?; \
 	PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(PYTEST_ARGS) || status=$$?; \
