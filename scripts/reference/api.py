@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from bluegreen.api.access.rights import needed
 from bluegreen.api.app import create_app
 from bluegreen.api.context import About, Context
 from bluegreen.api.problems import status
@@ -15,9 +16,9 @@ _INTRODUCTION = """
 # HTTP API
 
 Every verb of the command line is a call of this API. The controller serves it on its unix socket (mode
-0660), and with `--listen 127.0.0.1:PORT` also on that loopback address; it has no accounts yet, so
-whoever reaches it may do everything. `/docs` shows it in a browser, `/openapi.json` is the document for
-programs.
+0660: whoever may open it may do everything), and with `--listen HOST:PORT` by TCP, to whoever sends a
+[token](../howto/remote.md) (`Authorization: Bearer …`). The column *role* says what that takes. `/docs` shows
+it in a browser, `/openapi.json` is the document for programs.
 
 ```console
 $ curl --unix-socket /var/lib/bluegreen/bluegreen.sock http://localhost/v1/status
@@ -46,15 +47,18 @@ _STATUSES = (
 
 def render() -> str:
     nobody = About(version="0", pid=0, runtime="", balancer="", state_dir="")
-    document = create_app(Context(engine=cast(Any, None), viewer=cast(Any, None), about=nobody)).openapi()
+    nothing = cast(Any, None)
+    context = Context(engine=nothing, viewer=nothing, about=nobody, doorkeeper=nothing)
+    document = create_app(context).openapi()
     parts = [made_from("bluegreen.api") + _INTRODUCTION]
-    tags: dict[str, list[tuple[str, str, str]]] = {}
+    tags: dict[str, list[tuple[str, str, str, str]]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            row = (f"`{method.upper()} {path}`", _summary(operation), _inputs(operation, document))
+            role = needed((method.upper(), path))
+            row = (f"`{method.upper()} {path}`", _summary(operation), _inputs(operation, document), role)
             tags.setdefault(operation["tags"][0], []).append(row)
     for tag, rows in tags.items():
-        parts += [f"## {tag.capitalize()}\n", table(("call", "does", "takes"), rows)]
+        parts += [f"## {tag.capitalize()}\n", table(("call", "does", "takes", "role"), rows)]
     return "\n".join([*parts, _ERRORS, table(("status", "group", "means"), _status_rows())])
 
 
@@ -79,6 +83,10 @@ def _inputs(operation: Mapping[str, Any], document: Mapping[str, Any]) -> str:
 def _status_rows() -> list[tuple[str, str, str]]:
     rows = [(str(status(kind("", code=""))), f"`{kind.group}`", means) for kind, means in _STATUSES]
     extra = [
+        ("401", "`user`", "no token, or none that is known or valid"),
+        ("403", "`user`", "the token's role or stacks do not allow it"),
+        ("413", "`user`", "a body of more than 8 MiB"),
+        ("429", "`user`", "too many wrong tokens from one address; `Retry-After` says how long to wait"),
         ("404", "`user`", "codes that begin with `unknown_`"),
         ("409", "`user`", "it conflicts with what is under way or live"),
         ("422", "`user`", "the body does not fit ([`invalid_request`](errors.md#invalid_request))"),

@@ -11,17 +11,17 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import structlog
-import uvicorn
 
 import bluegreen
 from bluegreen.api.app import create_app
 from bluegreen.api.context import About, Context
+from bluegreen.api.serving import Certificate, Listener, listening, serving
 from bluegreen.domain.errors import BluegreenError, UserError
 from bluegreen.drivers.balancers.haproxy.export import export as haproxy
 from bluegreen.drivers.balancers.nginx.export import export as nginx
@@ -29,6 +29,7 @@ from bluegreen.drivers.clock import SystemClock
 from bluegreen.drivers.probers.http import HttpProber
 from bluegreen.engine.announcer import Announcer
 from bluegreen.engine.boxes import Boxes
+from bluegreen.engine.doorkeeper import Doorkeeper
 from bluegreen.engine.drivers import Drivers
 from bluegreen.engine.engine import Engine
 from bluegreen.engine.views import Viewer
@@ -40,23 +41,23 @@ from bluegreen.settings import Settings
 
 LOCK = "controller.lock"
 DOCKER_PATIENCE = 3.0
-GRACE = 2
-"""Seconds that open event streams get when the controller ends."""
-
 log = structlog.get_logger()
 
 
 async def serve(settings: Settings) -> None:
     """Run the controller until SIGTERM or SIGINT. Raises what prevents it from starting."""
     _configure_logging(settings.log_level)
-    with sole_use(settings.home, LOCK, _taken(settings.home)), _listening(settings) as sockets:
+    with (
+        sole_use(settings.home, LOCK, _taken(settings.home)),
+        listening(settings.socket, settings.listen, _certificate(settings)) as listeners,
+    ):
         owner = f"{socket.gethostname()}:{settings.home}"
         async with _drivers(settings, owner) as drivers:
             engine = Engine(drivers, owner=owner)
-            await _run(settings, engine, sockets)
+            await _run(settings, engine, listeners)
 
 
-async def _run(settings: Settings, engine: Engine, sockets: list[socket.socket]) -> None:
+async def _run(settings: Settings, engine: Engine, listeners: list[Listener]) -> None:
     ready = asyncio.Event()
     stopped = told_to_end()
     work = asyncio.ensure_future(engine.run(ready))
@@ -66,7 +67,7 @@ async def _run(settings: Settings, engine: Engine, sockets: list[socket.socket])
         await asyncio.wait({work, ending, opened}, return_when=asyncio.FIRST_COMPLETED)
         opened.cancel()
         if not work.done() and not stopped.is_set():
-            await _answer(settings, engine, sockets, work, ending)
+            await _answer(settings, engine, listeners, work, ending)
     finally:
         ending.cancel()
         await end(work)
@@ -75,7 +76,7 @@ async def _run(settings: Settings, engine: Engine, sockets: list[socket.socket])
 async def _answer(
     settings: Settings,
     engine: Engine,
-    sockets: list[socket.socket],
+    listeners: list[Listener],
     work: asyncio.Future[None],
     ending: asyncio.Future[Any],
 ) -> None:
@@ -87,25 +88,18 @@ async def _answer(
         balancer=engine.drivers.balancer.name,
         state_dir=str(settings.home),
     )
-    exporters = {"haproxy": haproxy, "nginx": nginx}
-    app = create_app(Context(engine=engine, viewer=Viewer(engine), about=about, exporters=exporters))
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE
+    doorkeeper = Doorkeeper(engine.drivers.access, engine.drivers.clock)
+    await doorkeeper.load()
+    context = Context(
+        engine=engine,
+        viewer=Viewer(engine),
+        about=about,
+        doorkeeper=doorkeeper,
+        exporters={"haproxy": haproxy, "nginx": nginx},
     )
-    server = _Server(config)
-    serving = asyncio.ensure_future(server.serve(sockets=sockets))
-    log.info("controller.ready", socket=str(settings.socket), runtime=about.runtime)
-    await asyncio.wait({work, ending, serving}, return_when=asyncio.FIRST_COMPLETED)
-    server.should_exit = True
-    await serving
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, with the signals left to us."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+    async with serving(create_app(context), listeners) as ended:
+        log.info("controller.ready", socket=str(settings.socket), runtime=about.runtime)
+        await asyncio.wait({work, ending, ended}, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _taken(home: Path) -> UserError:
@@ -116,47 +110,17 @@ def _taken(home: Path) -> UserError:
     )
 
 
-@contextmanager
-def _listening(settings: Settings) -> Iterator[list[socket.socket]]:
-    """Open the API's sockets: the unix socket (mode 0660) and, if asked for, a loopback port."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(contextlib.closing(_unix(settings.socket)))]
-        if settings.listen:
-            sockets.append(stack.enter_context(contextlib.closing(_loopback(settings.listen))))
-        try:
-            yield sockets
-        finally:
-            settings.socket.unlink(missing_ok=True)
-
-
-def _unix(path: Path) -> socket.socket:
-    path.unlink(missing_ok=True)  # the lock says that nobody listens on it
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o117)
-    try:
-        listener.bind(str(path))
-    except OSError as error:
-        listener.close()
+def _certificate(settings: Settings) -> Certificate | None:
+    chain, key = settings.tls_certificate, settings.tls_key
+    if chain is None and key is None:
+        return None
+    if chain is None or key is None:
         raise UserError(
-            f"cannot listen on {path}: {error}",
-            code="socket_unusable",
-            hint="The path of a unix socket has at most 107 bytes: give a shorter --state-dir.",
-        ) from error
-    finally:
-        os.umask(before)
-    listener.listen(128)
-    return listener
-
-
-def _loopback(address: str) -> socket.socket:
-    host, _, port = address.rpartition(":")
-    if host not in {"127.0.0.1", "localhost", "::1", "[::1]"} or not port.isdigit():
-        raise UserError(
-            f"{address} is not a loopback address with a port",
+            "a certificate and its key go together",
             code="bad_setting",
-            hint="Without TLS and tokens the API listens on 127.0.0.1:PORT only.",
+            hint="Give both --tls-certificate and --tls-key.",
         )
-    return socket.create_server((host.strip("[]"), int(port)))
+    return Certificate(chain=chain, key=key)
 
 
 @asynccontextmanager
@@ -171,6 +135,7 @@ async def _drivers(settings: Settings, owner: str) -> AsyncIterator[Drivers]:
             console=runtime,
             balancer=balancer,
             journal=journal,
+            access=journal,
             prober=HttpProber(),
             clock=SystemClock(),
             announcer=announcer,

@@ -74,8 +74,14 @@ class Settings(BaseModel):
         "each change then closes idle connections, maybe under a client that is about to use one",
     )
     listen: str | None = Field(
-        None, description="also serve the API on this loopback address, as 127.0.0.1:PORT"
+        None,
+        description="also serve the API at this address, as HOST:PORT, to whoever has a token; what is not "
+        "loopback needs a certificate",
     )
+    tls_certificate: Path | None = Field(
+        None, description="certificate of that address with its chain, in PEM"
+    )
+    tls_key: Path | None = Field(None, description="key of that certificate, in PEM")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least important log line to print"
     )

@@ -257,14 +257,20 @@ class House:
         async with httpx.AsyncClient(verify=False) as client:
             return (await client.get(f"{self.url}/version", timeout=5.0)).headers["x-version"]
 
-    async def cli(self, *arguments: str, stdin: str | None = None, timeout: float = 60.0) -> Ran:
-        """Run the command line as a user would."""
+    async def cli(
+        self,
+        *arguments: str,
+        stdin: str | None = None,
+        timeout: float = 60.0,
+        environment: Mapping[str, str] | None = None,
+    ) -> Ran:
+        """Run the command line as a user would; ``environment`` is added to this house's."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "bluegreen",
             *arguments,
-            env=self.environment,
+            env={**self.environment, **(environment or {})},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

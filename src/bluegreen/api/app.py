@@ -6,7 +6,9 @@ from fastapi import FastAPI
 
 from bluegreen.api import problems
 from bluegreen.api.context import Context
-from bluegreen.api.routes import export, instances, rollouts, routes, services, stacks
+from bluegreen.api.routes import access, export, instances, rollouts, routes, services, stacks
+
+ROUTERS = tuple(module.router for module in (stacks, services, routes, instances, rollouts, export, access))
 
 
 def create_app(context: Context) -> FastAPI:
@@ -14,6 +16,6 @@ def create_app(context: Context) -> FastAPI:
     app = FastAPI(title="bluegreen", version=context.about.version, redoc_url=None)
     app.state.context = context
     problems.install(app)
-    for module in (stacks, services, routes, instances, rollouts, export):
-        app.include_router(module.router, prefix="/v1")
+    for router in ROUTERS:
+        app.include_router(router)
     return app

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
+from bluegreen.engine.doorkeeper import Doorkeeper
 from bluegreen.engine.engine import Engine
 from bluegreen.engine.views import Viewer
 from bluegreen.ports.exporter import Exporter
@@ -29,6 +30,7 @@ class Context:
     engine: Engine
     viewer: Viewer
     about: About
+    doorkeeper: Doorkeeper
     exporters: Mapping[str, Exporter] = field(default_factory=dict)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from bluegreen.domain.access import Role
 from bluegreen.domain.stack import StackSpec
 
 Name = Annotated[str, Field(max_length=255)]
@@ -82,6 +83,18 @@ class Switch(Body):
 
 class Execute(Body):
     command: list[str] = Field(min_length=1)
+
+
+StackLimit = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=255)]
+
+
+class NewToken(Body):
+    """Who may come in, as whom. The text of a token is in the answer, and shown this once."""
+
+    name: str = Field(min_length=1, max_length=100, examples=["ci"])
+    role: Role = Field(examples=["deployer"])
+    stacks: list[StackLimit] = Field(default_factory=list, description="only these; all if empty")
+    days: float | None = Field(90.0, gt=0, le=3650, description="how long it is valid; for ever if null")
 
 
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}

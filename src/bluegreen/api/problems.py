@@ -19,7 +19,17 @@ _STATUS: dict[type[BluegreenError], int] = {
     OutcomeUnknown: 504,
     Bug: 500,
 }
-_CONFLICTS = frozenset({"rollout_in_progress", "too_late", "live_color", "last_instance", "already_live"})
+_CONFLICTS = frozenset(
+    {"rollout_in_progress", "too_late", "live_color", "last_instance", "already_live", "token_exists"}
+)
+_OF_CODE = {
+    "unauthenticated": 401,
+    "token_expired": 401,
+    "forbidden": 403,
+    "too_large": 413,
+    "too_many_tries": 429,
+    **dict.fromkeys(_CONFLICTS, 409),
+}
 
 
 def install(app: FastAPI) -> None:
@@ -31,7 +41,15 @@ def install(app: FastAPI) -> None:
 
 async def _known(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, BluegreenError)
-    return JSONResponse(document(error), status(error), media_type="application/problem+json")
+    return answer(error)
+
+
+def answer(error: BluegreenError) -> JSONResponse:
+    """Return an error as a response, with the headers that its status asks for (RFC 9110)."""
+    code = status(error)
+    headers = {"WWW-Authenticate": "Bearer"} if code == 401 else {}
+    headers |= {label: text for label, text in error.evidence if code == 429 and label == "Retry-After"}
+    return JSONResponse(document(error), code, headers, media_type="application/problem+json")
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
@@ -59,10 +77,10 @@ async def _unexpected(request: Request, error: Exception) -> JSONResponse:
 
 
 def status(error: BluegreenError) -> int:
+    if error.code in _OF_CODE:
+        return _OF_CODE[error.code]
     if error.code.startswith("unknown_"):
         return 404
-    if error.code in _CONFLICTS:
-        return 409
     return next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
 
 

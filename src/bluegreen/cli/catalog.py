@@ -30,6 +30,9 @@ ROOT = {
     "logs": Entry("streams:logs", "Print the output of a service or an instance.", _SEE),
     "events": Entry("streams:events", "Print what happened, oldest first.", _SEE),
     "history": Entry("history:history", "List rollouts, newest first.", _SEE),
+    "audit": Entry(
+        "audit:audit", "List who did what, from where, and what became of it; newest first.", _SEE
+    ),
     "inspect": Entry("history:inspect", "Print all that is known of one thing, as JSON.", _SEE),
     "discover": Entry(
         "discover:discover", "Print the live addresses of a service, as a registry has them.", _SEE
@@ -48,6 +51,8 @@ ROOT = {
     "schema": Entry("check:schema", "Print the JSON Schema of stack files, for editors.", _CHECK),
     "doctor": Entry("doctor:doctor", "Diagnose this machine and the controller.", _CHECK),
     "export": Entry("groups:export", "Print configurations for other programs.", _CHECK),
+    "token": Entry("groups:token", "Say who may come in by the network, and as whom.", _CHECK),
+    "whoami": Entry("audit:whoami", "Say who you are to the controller, and what you may do.", _CHECK),
     "completion": Entry("completion:completion", "Print the completion script for a shell.", _CHECK),
     "service": Entry("groups:service", "Docker Cloud's verbs for services and balancers.", _CLOUD),
     "stack": Entry("groups:stack", "Docker Cloud's verbs for stacks.", _CLOUD),
@@ -107,4 +112,10 @@ EXPORT = {
     "haproxy": Entry("export:haproxy", "Print the HAProxy configuration for a dedicated box."),
     "env": Entry("export_env:env", "Print where a service's links are, as Docker Cloud's variables."),
     "nginx": Entry("export:nginx", "Print the NGINX configuration for a dedicated box."),
+}
+
+TOKEN = {
+    "create": Entry("token:create", "Make a token, and print it this once."),
+    "ls": Entry("token:ls", "List tokens."),
+    "rm": Entry("token:rm", "Withdraw a token, by its name or id: it opens nothing from now on."),
 }

@@ -43,10 +43,14 @@ class Message:
 
 
 class Client:
-    """Calls one controller. Values of queries that are ``None`` are left out."""
+    """Calls one controller. Values of queries that are ``None`` are left out.
 
-    def __init__(self, address: Address) -> None:
+    ``token`` goes by TCP only: on the socket its file says who may.
+    """
+
+    def __init__(self, address: Address, token: str = "") -> None:
         self.address = address
+        self._token = token if address.host else ""
 
     def get(self, path: str, query: Parameters | None = None, *, timeout: float = LOOK) -> Any:
         return self._call("GET", path, query, None, timeout)
@@ -105,6 +109,8 @@ class Client:
         payload: bytes | None,
         headers: dict[str, str],
     ) -> HTTPResponse:
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
         try:
             connection.request(method, target, payload, headers)
             response = connection.getresponse()

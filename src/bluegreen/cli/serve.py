@@ -15,6 +15,7 @@ from bluegreen.cli.session import Session, pass_session
     "bluegreen serve",
     "bluegreen serve --runtime process --state-dir /tmp/bluegreen",
     "bluegreen serve --listen 127.0.0.1:8110",
+    "bluegreen serve --listen 0.0.0.0:8443 --tls-certificate box.pem --tls-key box.key",
 )
 @click.option("--runtime", metavar="NAME", help="What runs instances: auto, docker, process.")
 @click.option("--docker-url", metavar="URL", help="Address of the Docker Engine.")
@@ -31,7 +32,9 @@ from bluegreen.cli.session import Session, pass_session
 @click.option("--nginx-main-config", metavar="FILE", help="Configuration of an existing NGINX.")
 @click.option("--nginx-pid-file", metavar="FILE", help="Pid file of an existing NGINX.")
 @click.option("--nginx-keepalive", metavar="SECONDS", help="How long NGINX keeps clients' idle connections.")
-@click.option("--listen", metavar="HOST:PORT", help="Also serve the API on this loopback address.")
+@click.option("--listen", metavar="HOST:PORT", help="Also serve the API here, to whoever has a token.")
+@click.option("--tls-certificate", metavar="FILE", help="Certificate of that address with its chain, in PEM.")
+@click.option("--tls-key", metavar="FILE", help="Key of that certificate, in PEM.")
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),

@@ -46,7 +46,8 @@ class Session:
         from bluegreen.cli.client import Client
         from bluegreen.cli.transport import parse
 
-        return Client(parse(self.chosen_host or f"unix://{self.home / SOCKET}"))
+        address = parse(self.chosen_host or f"unix://{self.home / SOCKET}", os.environ.get("BLUEGREEN_CA"))
+        return Client(address, os.environ.get("BLUEGREEN_TOKEN", ""))
 
     @property
     def scope(self) -> Mapping[str, object]:

@@ -1,4 +1,4 @@
-"""How the controller is reached: a unix socket, or plain HTTP on a loopback address.
+"""How the controller is reached: a unix socket, HTTPS, or plain HTTP on a loopback address.
 
 Used by :mod:`bluegreen.cli.client` only. Every way of not getting through becomes one of our errors,
 with what to do.
@@ -13,40 +13,61 @@ import pwd
 import socket
 import stat
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from bluegreen.domain.errors import BluegreenError, Permanent, Temporary, UserError
 
+_FORMS = "Give unix:///PATH, https://HOST:PORT or http://127.0.0.1:PORT"
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A controller's address: a socket's ``path``, or a ``host`` and ``port``."""
+    """A controller's address: a socket's ``path``, or a ``host`` and ``port``, with TLS or without.
+
+    ``trusted`` is a file of certificates (PEM) to trust instead of the system's.
+    """
 
     text: str
     path: str = ""
     host: str = ""
     port: int = 0
+    tls: bool = False
+    trusted: str | None = None
 
     def connect(self, timeout: float) -> HTTPConnection:
         """Return an open connection; ``timeout`` bounds each wait on it, in seconds.
 
         Raises ``Temporary`` (``no_controller``, ``controller_silent``), ``Permanent``
-        (``socket_permission``) or ``UserError`` (``bad_host``).
+        (``socket_permission``, ``untrusted_certificate``) or ``UserError`` (``bad_host``).
         """
-        connection = (
-            _UnixConnection(self.path, timeout)
-            if self.path
-            else HTTPConnection(self.host, self.port, timeout=timeout)
-        )
         try:
+            connection = self._connection(timeout)
             connection.connect()
         except OSError as error:
             raise self._refused(error) from error
         return connection
 
+    def _connection(self, timeout: float) -> HTTPConnection:
+        if self.path:
+            return _UnixConnection(self.path, timeout)
+        if not self.tls:
+            return HTTPConnection(self.host, self.port, timeout=timeout)
+        import ssl
+
+        context = ssl.create_default_context(cafile=self.trusted)
+        return HTTPSConnection(self.host, self.port, timeout=timeout, context=context)
+
     def _refused(self, error: OSError) -> BluegreenError:
+        if type(error).__name__ == "SSLCertVerificationError":
+            return Permanent(
+                f"the certificate of {self.text} is not trusted",
+                code="untrusted_certificate",
+                evidence=(("TLS", str(error.args[-1])),),
+                hint="Name a file with the certificate of who signed it in BLUEGREEN_CA.",
+            )
         if isinstance(error, PermissionError):
             return _no_permission(self)
         if isinstance(error, TimeoutError):
@@ -60,7 +81,7 @@ class Address:
         return UserError(
             f"cannot connect to {self.text}: {error.strerror or error}",
             code="bad_host",
-            hint="Give unix:///PATH or http://127.0.0.1:PORT with --host or BLUEGREEN_HOST.",
+            hint=f"{_FORMS} with --host or BLUEGREEN_HOST; BLUEGREEN_CA names a file that exists.",
         )
 
 
@@ -79,23 +100,30 @@ class _UnixConnection(HTTPConnection):
             raise
 
 
-def parse(text: str) -> Address:
-    """Return the address that ``--host`` names. Raises ``UserError`` (``bad_host``)."""
+def parse(text: str, trusted: str | None = None) -> Address:
+    """Return the address that ``--host`` names. Raises ``UserError`` (``bad_host``).
+
+    Plain HTTP is for this machine only: what it sends, a token among it, anybody on the way could read.
+    """
     parts = urlsplit(text)
     if parts.scheme in {"", "unix"} and parts.path.startswith("/") and not parts.netloc:
         return Address(text=f"unix://{parts.path}", path=parts.path)
-    if parts.scheme == "http" and parts.hostname:
+    if parts.scheme == "https" and parts.hostname:
+        with contextlib.suppress(ValueError):
+            port = parts.port or 443
+            return Address(text=text, host=parts.hostname, port=port, tls=True, trusted=trusted or None)
+    if parts.scheme == "http" and parts.hostname in _LOOPBACK:
         with contextlib.suppress(ValueError):
             return Address(text=text, host=parts.hostname, port=parts.port or 80)
     hints = {
         "ssh": "Forward the socket (`ssh -nNT -L /tmp/bluegreen.sock:REMOTE_SOCKET HOST`), "
         "then give --host unix:///tmp/bluegreen.sock.",
-        "https": "Give unix:///PATH or http://127.0.0.1:PORT; TLS is not offered yet.",
+        "http": "By the network only with TLS: https://HOST:PORT.",
     }
     raise UserError(
         f"{text!r} is no address of a controller that this version can reach",
         code="bad_host",
-        hint=hints.get(parts.scheme, "Give unix:///PATH or http://127.0.0.1:PORT."),
+        hint=hints.get(parts.scheme, f"{_FORMS}."),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bluegreen.engine.announcer import Announcer
+from bluegreen.ports.access import AccessStore
 from bluegreen.ports.balancer import Balancer
 from bluegreen.ports.clock import Clock
 from bluegreen.ports.journal import Journal
@@ -18,6 +19,7 @@ class Drivers:
     console: Console
     balancer: Balancer
     journal: Journal
+    access: AccessStore
     prober: Prober
     clock: Clock
     announcer: Announcer | None = None

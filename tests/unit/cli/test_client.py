@@ -135,9 +135,9 @@ def test_a_stream_is_parsed_with_its_comments_and_its_cut_end(controller: fake.F
     ("text", "hint"),
     [
         ("ssh://user@host", "ssh -nNT -L"),
-        ("https://host:1", "TLS is not offered"),
+        ("http://host:8110", "only with TLS"),
         ("host:80", "unix:///PATH"),
-        ("http://host:notaport", "unix:///PATH"),
+        ("https://host:notaport", "unix:///PATH"),
     ],
 )
 def test_an_address_that_cannot_be_used_says_what_can(text: str, hint: str) -> None:
@@ -149,7 +149,30 @@ def test_an_address_that_cannot_be_used_says_what_can(text: str, hint: str) -> N
 
 def test_an_http_address() -> None:
     address = parse("http://127.0.0.1:8110")
-    assert (address.host, address.port, address.path) == ("127.0.0.1", 8110, "")
+    assert (address.host, address.port, address.path, address.tls) == ("127.0.0.1", 8110, "", False)
+
+
+def test_an_https_address_and_whom_it_trusts() -> None:
+    address = parse("https://box.example", "/etc/ca.pem")
+    assert (address.host, address.port, address.tls, address.trusted) == (
+        "box.example",
+        443,
+        True,
+        "/etc/ca.pem",
+    )
+
+
+def test_a_file_of_certificates_that_is_not_there() -> None:
+    with pytest.raises(UserError) as raised:
+        Client(parse("https://127.0.0.1:1", "/nowhere/ca.pem")).get("/v1/about")
+    assert raised.value.code == "bad_host"
+    assert "BLUEGREEN_CA" in raised.value.hint
+
+
+def test_a_token_does_not_go_over_the_socket(controller: fake.FakeController) -> None:
+    controller.on("GET /v1/about", fake.document({}))
+    Client(parse(controller.url), "bg_secret").get("/v1/about")
+    assert "Authorization" not in controller.requests[-1].headers
 
 
 @pytest.mark.parametrize("hidden", [False, True], ids=["socket", "folder"])

@@ -25,6 +25,7 @@ from bluegreen.engine.commands import stacks
 from bluegreen.engine.drivers import Drivers
 from bluegreen.engine.engine import Engine
 from bluegreen.ports.journal import Query
+from bluegreen.testing.fake_access import FakeAccess
 from bluegreen.testing.fake_balancer import FakeBalancer
 from bluegreen.testing.fake_journal import Crash, FakeJournal
 from bluegreen.testing.fake_prober import FakeProber
@@ -175,6 +176,7 @@ class World:
                 console=self.runtime,
                 balancer=wire.wrap(self.balancer),
                 journal=wire.wrap(self.journal),
+                access=FakeAccess(),
                 prober=wire.wrap(self.prober),
                 clock=self.clock,
             ),

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import Context, StackName, Use
 from bluegreen.api.models import dump, parse_stack
 from bluegreen.domain.composition import compose
@@ -14,7 +15,7 @@ from bluegreen.domain.routing import Routing
 from bluegreen.engine.checks import checks
 from bluegreen.engine.commands import lookup
 
-router = APIRouter(tags=["export"])
+router = APIRouter(prefix="/v1", tags=["export"], route_class=GuardedRoute)
 
 
 @router.get("/export/{format}")

@@ -9,13 +9,14 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
+from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import StackName, Use
 from bluegreen.api.models import Drain, Execute, ForceUp, Restart, dump
 from bluegreen.engine.commands import instances
 
 EXECUTE_DEADLINE = 300.0
 
-router = APIRouter(tags=["instances"])
+router = APIRouter(prefix="/v1", tags=["instances"], route_class=GuardedRoute)
 
 
 @router.get("/instances")

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header
 from pydantic_core import to_json
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import Context, StackName, Use
 from bluegreen.api.models import dump
 from bluegreen.domain.events import Event
@@ -18,7 +19,7 @@ from bluegreen.engine import narrate
 from bluegreen.engine.commands import lookup, releases
 from bluegreen.ports.journal import Query
 
-router = APIRouter(tags=["rollouts"])
+router = APIRouter(prefix="/v1", tags=["rollouts"], route_class=GuardedRoute)
 
 
 @router.get("/rollouts")

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import Context, StackName, Use
 from bluegreen.api.models import Definition, Deploy, Environment, Force, Links, Rollback, Scale, dump
 from bluegreen.domain.rollout import Rollout
@@ -14,7 +15,7 @@ from bluegreen.engine.commands import lookup, releases, services, traffic
 from bluegreen.engine.links import link_environment
 from bluegreen.ports.journal import Query
 
-router = APIRouter(tags=["services"])
+router = APIRouter(prefix="/v1", tags=["services"], route_class=GuardedRoute)
 
 
 @router.get("/services")

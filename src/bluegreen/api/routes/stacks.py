@@ -6,13 +6,14 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import Use
 from bluegreen.api.models import dump, parse_stack
 from bluegreen.domain.errors import UserError
 from bluegreen.domain.stack import StackSpec
 from bluegreen.engine.commands import lookup, stacks
 
-router = APIRouter(tags=["stacks"])
+router = APIRouter(prefix="/v1", tags=["stacks"], route_class=GuardedRoute)
 
 
 @router.get("/about")

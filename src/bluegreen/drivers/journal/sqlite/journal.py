@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from bluegreen.domain.access import Deed, Token
 from bluegreen.domain.events import Event
 from bluegreen.domain.release import Release
 from bluegreen.domain.rollout import Rollout
+from bluegreen.drivers.journal.sqlite.access import Access
 from bluegreen.drivers.journal.sqlite.options import Options
 from bluegreen.drivers.journal.sqlite.store import Store
 from bluegreen.drivers.journal.sqlite.worker import Worker
+from bluegreen.ports.access import AccessStore, DeedQuery
 from bluegreen.ports.journal import Change, Journal, Lease, Memory, Query
 
 
 class SqliteJournal:
-    """See :class:`bluegreen.ports.journal.Journal`. Made by :func:`open_journal`."""
+    """See :class:`bluegreen.ports.journal.Journal` and :class:`bluegreen.ports.access.AccessStore`, which
+    it is both. Made by :func:`open_journal`."""
 
-    def __init__(self, store: Store, worker: Worker) -> None:
+    def __init__(self, store: Store, access: Access, worker: Worker) -> None:
         self._store = store
+        self._access = access
         self._worker = worker
 
     async def load(self) -> Memory:
@@ -41,6 +46,21 @@ class SqliteJournal:
     async def hold(self, name: str, owner: str, now: float, ttl: float) -> Lease:
         return await self._worker.run(lambda: self._store.hold(name, owner, now, ttl))
 
+    async def tokens(self) -> tuple[Token, ...]:
+        return await self._worker.run(self._access.tokens)
+
+    async def keep_token(self, token: Token) -> None:
+        await self._worker.run(lambda: self._access.keep_token(token))
+
+    async def withdraw_token(self, id: str) -> bool:
+        return await self._worker.run(lambda: self._access.withdraw_token(id))
+
+    async def note(self, deed: Deed) -> Deed:
+        return await self._worker.run(lambda: self._access.note(deed))
+
+    async def deeds(self, query: DeedQuery) -> tuple[Deed, ...]:
+        return await self._worker.run(lambda: self._access.deeds(query))
+
 
 @asynccontextmanager
 async def open_journal(options: Options) -> AsyncIterator[SqliteJournal]:
@@ -53,7 +73,7 @@ async def open_journal(options: Options) -> AsyncIterator[SqliteJournal]:
     try:
         store = await worker.run(lambda: Store(options))
         try:
-            yield SqliteJournal(store, worker)
+            yield SqliteJournal(store, Access(store, options.keep_events), worker)
         finally:
             await worker.run(store.close)
     finally:
@@ -61,3 +81,4 @@ async def open_journal(options: Options) -> AsyncIterator[SqliteJournal]:
 
 
 _: type[Journal] = SqliteJournal
+_also: type[AccessStore] = SqliteJournal

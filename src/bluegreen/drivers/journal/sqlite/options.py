@@ -15,7 +15,7 @@ class Options(BaseModel):
     ``synchronous``: ``full`` survives the loss of power with everything that was recorded, ``normal``
     may lose the last moments then, never its consistency. ``lock_timeout`` is how long to wait for
     another process that writes, ``deadline`` for any call altogether. ``keep_events`` is about how
-    many events stay as history.
+    many events, and how many lines of the audit trail, stay as history.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -44,7 +44,7 @@ class Store:
             self._connection.close()
 
     def load(self) -> Memory:
-        with self._look() as connection:
+        with self.look() as connection:
             return Memory(
                 stacks=_read(connection, StackRecord, select(stacks.c.document).order_by(stacks.c.name)),
                 services=_read(
@@ -60,7 +60,7 @@ class Store:
             )
 
     def record(self, wanted: Sequence[Change], happened: Sequence[Event]) -> tuple[Event, ...]:
-        with self._change() as connection:
+        with self.change() as connection:
             for change in wanted:
                 changes.make(change, connection)
             written = tuple(_add_event(connection, event) for event in happened)
@@ -78,7 +78,7 @@ class Store:
             statement = statement.order_by(events.c.id.desc())
         else:
             statement = statement.where(events.c.id > query.after).order_by(events.c.id)
-        with self._look() as connection:
+        with self.look() as connection:
             found = [(row.id, row.document) for row in connection.execute(statement)]
             return tuple(replace(decode(Event, document), id=id_) for id_, document in sorted(found))
 
@@ -88,18 +88,18 @@ class Store:
             .where(releases.c.stack == stack, releases.c.service == service)
             .order_by(releases.c.number)
         )
-        with self._look() as connection:
+        with self.look() as connection:
             return _read(connection, Release, statement)
 
     def rollouts(self, query: Query) -> tuple[Rollout, ...]:
         statement = _of(select(rollouts.c.document), rollouts, query)
         if query.rollout:
             statement = statement.where(func.substr(rollouts.c.id, 1, len(query.rollout)) == query.rollout)
-        with self._look() as connection:
+        with self.look() as connection:
             return _read(connection, Rollout, statement.order_by(rollouts.c.seq.desc()).limit(query.limit))
 
     def hold(self, name: str, owner: str, now: float, ttl: float) -> Lease:
-        with self._change() as connection:
+        with self.change() as connection:
             row = connection.execute(select(leases).where(leases.c.name == name)).one_or_none()
             stored = None if row is None else Lease(**row._mapping)
             lease = _next_lease(stored, Lease(name=name, owner=owner, fence=0, expires_at=now + ttl), now)
@@ -108,7 +108,8 @@ class Store:
         return lease
 
     @contextmanager
-    def _look(self) -> Iterator[Connection]:
+    def look(self) -> Iterator[Connection]:
+        """Yield a consistent view; what goes wrong in it is raised as the port says."""
         with (
             faults.translated(self._path, writing=False),
             database.transaction(self._connection, "DEFERRED") as connection,
@@ -116,7 +117,8 @@ class Store:
             yield connection
 
     @contextmanager
-    def _change(self) -> Iterator[Connection]:
+    def change(self) -> Iterator[Connection]:
+        """Yield a transaction that holds the write lock from its beginning."""
         with (
             faults.translated(self._path, writing=True),
             database.transaction(self._connection, "IMMEDIATE") as connection,

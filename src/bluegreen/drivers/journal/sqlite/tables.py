@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, Table, Text, text
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every schema this version knows, oldest first; the last one is what it works with."""
 
 APPLICATION_ID = 0x62677265
@@ -79,4 +79,28 @@ leases = Table(
     Column("owner", Text, nullable=False),
     Column("fence", Integer, nullable=False),
     Column("expires_at", Float, nullable=False),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("document", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# ``words`` is what a search looks through.
+deeds = Table(
+    "deeds",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("stack", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Index("deeds_of_stack", "stack", "id"),
+    Index("deeds_of_who", "who", "id"),
+    sqlite_autoincrement=True,
 )

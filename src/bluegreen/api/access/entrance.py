@@ -1,0 +1,98 @@
+"""How a request came in: by the unix socket, whose file says who may, or by TCP, where a token does.
+
+Also keeps what is too large outside. Wraps the application once for each listener; called by the composition
+root. Rule: a request that came in by no entrance is treated as one by TCP.
+"""
+
+from __future__ import annotations
+
+import pwd
+import socket
+import struct
+from contextlib import suppress
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from bluegreen.api import problems
+from bluegreen.domain.errors import UserError
+
+LARGEST = 8 * 1024 * 1024
+"""Bytes of a body: a stack of a thousand services has less than four million."""
+
+SOCKET, TCP = "socket", "tcp"
+_ENTRANCE = "bluegreen.entrance"
+
+
+class Entrance:
+    def __init__(self, app: ASGIApp, name: str) -> None:
+        self._app = app
+        self._name = name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[_ENTRANCE] = self._name
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if _announced(scope) > LARGEST:
+            await problems.answer(_too_large())(scope, receive, send)
+            return
+        await self._app(scope, _bounded(receive), send)
+
+
+def entrance(scope: Scope) -> str:
+    return str(scope.get(_ENTRANCE, TCP))
+
+
+def origin(scope: Scope) -> str:
+    """Return where a request comes from: an address, or the user at the other end of the socket."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+class SocketProtocol(H11Protocol):
+    """HTTP on the unix socket: the peer is the user whose process it is, as the kernel says."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.client = (_peer(transport.get_extra_info("socket")), 0)
+
+
+def _peer(connection: socket.socket) -> str:
+    with suppress(OSError, struct.error, AttributeError):
+        told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        user = struct.unpack("3i", told)[1]
+        with suppress(KeyError):
+            return pwd.getpwuid(user).pw_name
+        return f"user {user}"
+    return "somebody on this machine"
+
+
+def _announced(scope: Scope) -> int:
+    length = dict(scope["headers"]).get(b"content-length", b"0")
+    return int(length) if length.isdigit() else 0
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Return ``receive`` that ends a body that grows too large without having said so."""
+    taken = 0
+
+    async def bounded() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > LARGEST:
+            raise _too_large()
+        return message
+
+    return bounded
+
+
+def _too_large() -> UserError:
+    return UserError(
+        "the request is too large",
+        code="too_large",
+        evidence=(("largest", f"{LARGEST} bytes"),),
+        hint="Split the stack, or send the page of a maintenance in fewer words.",
+    )

@@ -1,0 +1,122 @@
+"""Decides whether a request may go on: who asks, by its role, for which stack.
+
+Called by every route (:mod:`bluegreen.api.access.route`), before the body is read.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from fastapi import Request
+from fastapi.routing import APIRoute
+
+from bluegreen.api.access import rights
+from bluegreen.api.access.entrance import SOCKET, entrance, origin
+from bluegreen.api.access.rights import Operation
+from bluegreen.api.context import Context
+from bluegreen.domain.access import Actor, Role
+from bluegreen.domain.errors import BluegreenError, UserError
+from bluegreen.engine.commands import instances, lookup
+from bluegreen.engine.doorkeeper import unauthenticated
+
+
+async def check(request: Request) -> None:
+    """Raises ``UserError``: ``unauthenticated``, ``token_expired``, ``too_many_tries``, ``forbidden``."""
+    use: Context = request.app.state.context
+    actor = identify(request, use)
+    request.state.actor = actor
+    asked = operation(request)
+    if not actor.may(rights.needed(asked)):
+        raise _too_little(actor, rights.needed(asked))
+    request.state.stack = await _stack(request, use, asked, actor)
+    if actor.stacks and asked not in rights.OF_NO_STACK and not actor.sees(request.state.stack):
+        raise _elsewhere(actor)
+
+
+def identify(request: Request, use: Context) -> Actor:
+    """Return who asks. Whoever may open the socket may do everything: its file says who that is."""
+    where = origin(request.scope)
+    if entrance(request.scope) == SOCKET:
+        return Actor(name=where, role=Role.ADMIN, via=SOCKET, origin=where)
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not text.strip():
+        raise unauthenticated("this address of the controller wants a token")
+    return use.doorkeeper.by_token(text.strip(), where)
+
+
+def operation(request: Request) -> Operation:
+    route = cast(APIRoute, request.scope["route"])
+    return request.method, route.path
+
+
+def actor(request: Request) -> Actor:
+    """Return who asks, once the guard has let it pass."""
+    return cast(Actor, request.state.actor)
+
+
+async def _stack(request: Request, use: Context, asked: Operation, actor: Actor) -> str:
+    """Return the stack that an operation is about, empty for all or none.
+
+    What does not exist is told by the operation itself; to whom may not see everything, without what does.
+    """
+    try:
+        return await _named(request, use, asked)
+    except BluegreenError as error:
+        if actor.stacks:
+            raise _unseen(actor) from error
+        return ""
+
+
+async def _named(request: Request, use: Context, asked: Operation) -> str:
+    noun = asked[1].split("/")[2]
+    within = request.query_params.get("stack") or None
+    name = request.path_params.get("name", "")
+    match noun:
+        case "export" if asked[0] == "POST":
+            return ""  # the stack is in the body, and could be any
+        case "stacks" if name:
+            return str(name)
+        case "services" | "balancers" | "routes" if name:
+            return _of_service(use, name, within)
+        case "instances" if name:
+            return instances.find(use.engine, name).stack
+        case "rollouts" if "id" in request.path_params:
+            return (await lookup.rollout(use.engine, request.path_params["id"])).stack
+        case _:
+            return within or ""
+
+
+def _of_service(use: Context, name: str, within: str | None) -> str:
+    """Return the stack of what ``name`` means: a service, a route, or a balancer."""
+    try:
+        return lookup.service(use.engine, name, within)[0]
+    except UserError:
+        return lookup.routes(use.engine, name, within)[0][0].name
+
+
+def _too_little(actor: Actor, needed: Role) -> UserError:
+    return UserError(
+        f"{actor.name} is {actor.role}: this takes {needed}",
+        code="forbidden",
+        evidence=(("role", actor.role), ("needed", needed)),
+        hint="Use a token with that role; an administrator makes one with `bluegreen token create`.",
+    )
+
+
+def _elsewhere(actor: Actor) -> UserError:
+    stacks = ", ".join(actor.stacks)
+    return UserError(
+        f"{actor.name} may see {stacks} only",
+        code="forbidden",
+        evidence=(("stacks", stacks),),
+        hint=f"Say which stack is meant: `--stack {actor.stacks[0]}`.",
+    )
+
+
+def _unseen(actor: Actor) -> UserError:
+    return UserError(
+        f"there is no such thing in what {actor.name} may see",
+        code="forbidden",
+        evidence=(("stacks", ", ".join(actor.stacks)),),
+        hint=f"Check the name, or say which stack is meant: `--stack {actor.stacks[0]}`.",
+    )

@@ -1,0 +1,92 @@
+"""The role that each operation needs: one table, looked at before anything else.
+
+What it does not name needs an administrator, so that nothing is open because somebody forgot it here; a test
+compares it with the API's own description.
+"""
+
+from __future__ import annotations
+
+from bluegreen.domain.access import Role
+
+Operation = tuple[str, str]
+"""HTTP method and path as the API describes it."""
+
+_VIEWER: tuple[Operation, ...] = (
+    ("GET", "/v1/about"),
+    ("GET", "/v1/whoami"),
+    ("GET", "/v1/status"),
+    ("GET", "/v1/stacks"),
+    ("GET", "/v1/services"),
+    ("GET", "/v1/routes"),
+    ("GET", "/v1/instances"),
+    ("GET", "/v1/instances/{name}"),
+    ("GET", "/v1/rollouts"),
+    ("GET", "/v1/rollouts/{id}"),
+    ("GET", "/v1/rollouts/{id}/stream"),
+    ("GET", "/v1/events"),
+    ("GET", "/v1/events/stream"),
+    ("GET", "/v1/checks"),
+    ("GET", "/v1/export/{format}"),
+    ("POST", "/v1/export/{format}"),
+)
+
+# Whatever shows the environment of services, and so passwords, is for those who can set it.
+_DEPLOYER: tuple[Operation, ...] = (
+    ("GET", "/v1/stacks/{name}"),
+    ("POST", "/v1/stacks/{name}/plan"),
+    ("PUT", "/v1/stacks/{name}"),
+    ("GET", "/v1/services/{name}"),
+    ("PATCH", "/v1/services/{name}"),
+    ("GET", "/v1/services/{name}/environment"),
+    ("PATCH", "/v1/services/{name}/environment"),
+    ("GET", "/v1/services/{name}/link-variables"),
+    ("POST", "/v1/services/{name}/deploy"),
+    ("POST", "/v1/services/{name}/rollback"),
+    ("POST", "/v1/services/{name}/redeploy"),
+    ("POST", "/v1/services/{name}/scale"),
+    ("POST", "/v1/services/{name}/start"),
+    ("POST", "/v1/services/{name}/stop"),
+    ("PUT", "/v1/balancers/{name}/links"),
+    ("POST", "/v1/routes/{name}/switch"),
+    ("PUT", "/v1/routes/{name}/maintenance"),
+    ("DELETE", "/v1/routes/{name}/maintenance"),
+    ("POST", "/v1/rollouts/{id}/abort"),
+    ("GET", "/v1/instances/{name}/logs"),
+    ("POST", "/v1/instances/{name}/drain"),
+    ("POST", "/v1/instances/{name}/ready"),
+    ("POST", "/v1/instances/{name}/force-up"),
+    ("POST", "/v1/instances/{name}/restart"),
+)
+
+_ADMIN: tuple[Operation, ...] = (
+    ("DELETE", "/v1/stacks/{name}"),
+    ("POST", "/v1/services/{name}/terminate"),
+    ("POST", "/v1/instances/{name}/execute"),
+    ("GET", "/v1/tokens"),
+    ("POST", "/v1/tokens"),
+    ("DELETE", "/v1/tokens/{name}"),
+    ("GET", "/v1/audit"),
+)
+
+NEEDED: dict[Operation, Role] = {
+    **dict.fromkeys(_VIEWER, Role.VIEWER),
+    **dict.fromkeys(_DEPLOYER, Role.DEPLOYER),
+    **dict.fromkeys(_ADMIN, Role.ADMIN),
+}
+
+OF_NO_STACK: frozenset[Operation] = frozenset({("GET", "/v1/about"), ("GET", "/v1/whoami")})
+"""What tells nothing of any stack: a token for one stack may call it as it is."""
+
+QUESTIONS: frozenset[Operation] = frozenset(
+    {("POST", "/v1/stacks/{name}/plan"), ("POST", "/v1/export/{format}")}
+)
+"""What is asked by POST and changes nothing: no line of the audit trail."""
+
+
+def needed(operation: Operation) -> Role:
+    return NEEDED.get(operation, Role.ADMIN)
+
+
+def changes(operation: Operation) -> bool:
+    """Whether it may change something, and so is written down."""
+    return operation[0] != "GET" and operation not in QUESTIONS

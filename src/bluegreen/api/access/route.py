@@ -1,0 +1,81 @@
+"""The class of every route: first the guard, then the operation, then one line of the audit trail.
+
+A route class, as that comes before the body is read, and sees the request, its answer and its error together.
+Whatever may change something leaves a line, whether it was done or refused. Whoever is not known leaves none:
+those are in the log, and could fill a disk.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
+
+from bluegreen.api.access import guard, rights
+from bluegreen.api.context import Context
+from bluegreen.domain.access import Deed
+from bluegreen.domain.errors import BluegreenError
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+DONE = "done"
+
+
+class GuardedRoute(APIRoute):
+    def get_route_handler(self) -> Handler:
+        operate = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            if not rights.changes(guard.operation(request)):
+                await guard.check(request)
+                return await operate(request)
+            outcome, rollout = "controller_fault", ""
+            try:
+                await guard.check(request)
+                answer = await operate(request)
+                outcome, rollout = DONE, _rollout(answer)
+                return answer
+            except BluegreenError as error:
+                outcome = error.code
+                raise
+            except (RequestValidationError, ValidationError):
+                outcome = "invalid_request"
+                raise
+            finally:
+                await _note(request, self, outcome, rollout)
+
+        return handle
+
+
+async def _note(request: Request, route: APIRoute, outcome: str, rollout: str) -> None:
+    if getattr(request.state, "actor", None) is None:
+        return
+    use: Context = request.app.state.context
+    who = guard.actor(request)
+    deed = Deed(
+        at=use.engine.drivers.clock.now(),
+        who=who.name,
+        role=who.role,
+        via=who.via,
+        origin=who.origin,
+        what=f"{route.name.replace('_', ' ')} ({route.tags[0] if route.tags else 'api'})",
+        outcome=outcome,
+        stack=getattr(request.state, "stack", ""),
+        target=str(request.path_params.get("name") or request.path_params.get("id") or ""),
+        rollout=rollout,
+    )
+    await use.doorkeeper.note(deed)
+
+
+def _rollout(answer: Response) -> str:
+    """Return the rollout that an answer tells of, empty when it is none."""
+    with suppress(ValueError, TypeError, AttributeError, KeyError, IndexError):
+        told = json.loads(bytes(answer.body))
+        return str((told.get("rollout") or told["rollouts"][0])["id"])
+    return ""

@@ -1,0 +1,134 @@
+"""Lets in who may come in, and writes down what they did.
+
+Called by the API. Tokens are in memory, as the journal has them: a request costs no look at the disk. Whoever
+tries secrets out is slowed down by where it comes from.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from bluegreen.domain.access import Actor, Deed, Role, Token, id_of, issue, proves
+from bluegreen.domain.errors import BluegreenError, UserError
+from bluegreen.ports.access import AccessStore, DeedQuery
+from bluegreen.ports.clock import Clock
+
+TRIES = 10
+"""Wrong secrets from one origin within :data:`WINDOW` seconds; then it has to wait."""
+
+WINDOW = 60.0
+
+ORIGINS = 10_000
+"""Origins whose tries are remembered at most: the memory of a controller is not theirs to fill."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Tries:
+    """When the last wrong secrets came, by origin."""
+
+    of: dict[str, deque[float]] = field(default_factory=dict)
+
+    def wait(self, origin: str, now: float) -> float:
+        """Return the seconds that ``origin`` has to wait, 0 if it may try."""
+        recent = self.of.get(origin)
+        if recent is None:
+            return 0.0
+        while recent and recent[0] <= now - WINDOW:
+            recent.popleft()
+        return recent[0] + WINDOW - now if len(recent) >= TRIES else 0.0
+
+    def failed(self, origin: str, now: float) -> None:
+        while origin not in self.of and len(self.of) >= ORIGINS:
+            self.of.pop(next(iter(self.of)))
+        self.of.setdefault(origin, deque(maxlen=TRIES)).append(now)
+
+
+class Doorkeeper:
+    def __init__(self, store: AccessStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._tokens: dict[str, Token] = {}
+        self._tries = _Tries()
+
+    async def load(self) -> None:
+        """Read the tokens. Raises what the store raises."""
+        self._tokens = {token.id: token for token in await self._store.tokens()}
+
+    def by_token(self, text: str, origin: str) -> Actor:
+        """Return whose token ``text`` is.
+
+        Raises ``UserError``: ``unauthenticated``, ``token_expired``, or ``too_many_tries`` with
+        ``Retry-After`` as evidence.
+        """
+        now = self._clock.now()
+        if (wait := self._tries.wait(origin, now)) > 0:
+            raise _too_many(origin, wait)
+        token = self._tokens.get(id_of(text))
+        if token is None or not proves(text, token):
+            self._tries.failed(origin, now)
+            log.warning("access.refused", origin=origin, token=token.name if token else "")
+            raise unauthenticated("this token is not known here")
+        if token.expired(now):
+            raise UserError(
+                f"the token {token.name} has expired",
+                code="token_expired",
+                hint="Ask an administrator for a new one: `bluegreen token create`.",
+            )
+        return Actor(name=token.name, role=token.role, via="token", origin=origin, stacks=token.stacks)
+
+    def tokens(self) -> Sequence[Token]:
+        return tuple(self._tokens.values())
+
+    async def issue(
+        self, name: str, role: Role, by: Actor, *, stacks: tuple[str, ...] = (), lifetime: float | None = None
+    ) -> tuple[Token, str]:
+        """Make a token; return it with the text that is shown this once. Raises ``token_exists``."""
+        token, text = issue(
+            name, role, self._clock.now(), stacks=stacks, created_by=by.name, lifetime=lifetime
+        )
+        await self._store.keep_token(token)
+        self._tokens[token.id] = token
+        return token, text
+
+    async def withdraw(self, name: str) -> Token:
+        """Forget the token with this name or id: it opens nothing from now on. Raises ``unknown_token``."""
+        for token in self.tokens():
+            if name in (token.id, token.name):
+                await self._store.withdraw_token(token.id)
+                self._tokens.pop(token.id, None)
+                return token
+        known = ", ".join(token.name for token in self.tokens()) or "none"
+        raise UserError(f"there is no token {name}", code="unknown_token", hint=f"Known: {known}.")
+
+    async def note(self, deed: Deed) -> None:
+        """Write down what somebody did. Where that fails the log tells it: what is done is done."""
+        try:
+            await self._store.note(deed)
+        except (BluegreenError, TimeoutError) as error:
+            log.error("audit.unwritten", error=str(error), who=deed.who, what=deed.what, target=deed.target)
+
+    async def deeds(self, query: DeedQuery) -> Sequence[Deed]:
+        return await self._store.deeds(query)
+
+
+def unauthenticated(message: str) -> UserError:
+    return UserError(
+        message,
+        code="unauthenticated",
+        hint="Put a token into BLUEGREEN_TOKEN; an administrator makes one with `bluegreen token create`.",
+    )
+
+
+def _too_many(origin: str, wait: float) -> UserError:
+    return UserError(
+        f"too many wrong tokens from {origin}",
+        code="too_many_tries",
+        evidence=(("Retry-After", f"{int(wait) + 1}"),),
+        hint="Wait for a minute, then try again with the right one.",
+    )

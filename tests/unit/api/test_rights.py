@@ -1,0 +1,99 @@
+"""Each role against each operation that the API describes."""
+
+from __future__ import annotations
+
+import pytest
+
+from bluegreen.api.access import rights
+from bluegreen.api.access.rights import Operation
+from bluegreen.api.access.route import GuardedRoute
+from bluegreen.api.app import ROUTERS
+from bluegreen.domain.access import Role
+from bluegreen.engine.commands import releases
+from tests.unit.api.operations import OPERATIONS, STREAMS, address
+from tests.unit.api.scene import BLOG, SHOP, Scene, play
+
+REFUSED = {401, 403}
+
+
+def test_every_operation_is_in_the_table_and_nothing_else_is() -> None:
+    assert sorted(rights.NEEDED) == OPERATIONS
+    assert set(OPERATIONS) >= rights.OF_NO_STACK | rights.QUESTIONS
+    assert set(OPERATIONS) >= STREAMS
+
+
+def test_every_operation_has_its_guard() -> None:
+    found = [route for router in ROUTERS for route in router.routes]
+    assert len(found) == len(OPERATIONS)
+    assert {type(route) for route in found} == {GuardedRoute}
+
+
+async def path_of(scene: Scene, operation: Operation, stack: str = SHOP) -> str:
+    path = address(operation[1], stack)
+    if "{id}" in path:
+        rollouts = [r for r in scene.engine.rollouts() if r.stack == stack]
+        rollout = rollouts[0] if rollouts else await releases.deploy(scene.engine, "web", stack=stack)
+        path = path.replace("{id}", rollout.id)
+    return path
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=" ".join)
+def test_without_a_token_nothing_is_told(operation: Operation) -> None:
+    async def story(scene: Scene) -> None:
+        path = await path_of(scene, operation)
+        for headers in (
+            {},
+            {"Authorization": "Bearer"},
+            {"Authorization": "Basic cm9vdDpyb290"},
+            {"Authorization": "Bearer bg_0_0"},
+        ):
+            answer = await scene.ask(operation[0], path, headers=headers)
+            assert answer.status_code == 401, answer.text
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+            assert answer.json()["code"] == "unauthenticated"
+        assert await scene.trail() == []
+
+    play(story)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=" ".join)
+def test_a_role_may_do_what_the_table_says_and_no_more(operation: Operation) -> None:
+    async def story(scene: Scene) -> None:
+        path = await path_of(scene, operation)
+        for role in Role:
+            enough = role.covers(rights.needed(operation))
+            if enough and operation in STREAMS:
+                continue
+            answer = await scene.ask(operation[0], path, await scene.token(role))
+            if enough:
+                assert answer.status_code not in REFUSED, answer.text
+                assert answer.status_code < 500, answer.text
+            else:
+                assert answer.status_code == 403
+                told = answer.json()
+                assert (told["code"], told["exit_code"]) == ("forbidden", 2)
+                assert dict(told["evidence"])["needed"] == rights.needed(operation)
+
+    play(story)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=" ".join)
+def test_a_token_for_one_stack_opens_that_one_only(operation: Operation) -> None:
+    async def story(scene: Scene) -> None:
+        token = await scene.token(Role.ADMIN, BLOG)
+        if operation in rights.OF_NO_STACK:
+            assert (await scene.ask(operation[0], operation[1], token)).status_code == 200
+            return
+        elsewhere = await scene.ask(operation[0], await path_of(scene, operation, SHOP), token)
+        assert elsewhere.status_code == 403, elsewhere.text
+        assert "shop" not in elsewhere.text.lower().replace(BLOG, "")
+        if operation in STREAMS or operation in OF_ALL or "lb" in address(operation[1], BLOG):
+            return
+        own = await scene.ask(operation[0], await path_of(scene, operation, BLOG), token)
+        assert own.status_code not in REFUSED, own.text
+
+    play(story)
+
+
+OF_ALL = frozenset(o for o in OPERATIONS if "/tokens" in o[1] or o[1].endswith("{format}"))
+"""What a token with a limit may not do at all, or what is not there in this scene."""
