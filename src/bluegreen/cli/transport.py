@@ -11,6 +11,7 @@ import grp
 import os
 import pwd
 import socket
+import ssl
 import stat
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPSConnection
@@ -43,8 +44,8 @@ class Address:
         Raises ``Temporary`` (``no_controller``, ``controller_silent``), ``Permanent``
         (``socket_permission``, ``untrusted_certificate``) or ``UserError`` (``bad_host``).
         """
+        connection = self._connection(timeout)
         try:
-            connection = self._connection(timeout)
             connection.connect()
         except OSError as error:
             raise self._refused(error) from error
@@ -55,13 +56,10 @@ class Address:
             return _UnixConnection(self.path, timeout)
         if not self.tls:
             return HTTPConnection(self.host, self.port, timeout=timeout)
-        import ssl
-
-        context = ssl.create_default_context(cafile=self.trusted)
-        return HTTPSConnection(self.host, self.port, timeout=timeout, context=context)
+        return HTTPSConnection(self.host, self.port, timeout=timeout, context=_trust(self.trusted))
 
     def _refused(self, error: OSError) -> BluegreenError:
-        if type(error).__name__ == "SSLCertVerificationError":
+        if isinstance(error, ssl.SSLCertVerificationError):
             return Permanent(
                 f"the certificate of {self.text} is not trusted",
                 code="untrusted_certificate",
@@ -81,7 +79,7 @@ class Address:
         return UserError(
             f"cannot connect to {self.text}: {error.strerror or error}",
             code="bad_host",
-            hint=f"{_FORMS} with --host or BLUEGREEN_HOST; BLUEGREEN_CA names a file that exists.",
+            hint=f"{_FORMS} with --host or BLUEGREEN_HOST.",
         )
 
 
@@ -125,6 +123,17 @@ def parse(text: str, trusted: str | None = None) -> Address:
         code="bad_host",
         hint=hints.get(parts.scheme, f"{_FORMS}."),
     )
+
+
+def _trust(trusted: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=trusted)
+    except OSError as error:
+        raise UserError(
+            f"the certificates in {trusted} cannot be used: {error.strerror or error}",
+            code="bad_host",
+            hint="Let BLUEGREEN_CA name a file with certificates in PEM.",
+        ) from error
 
 
 def silent(where: str) -> Temporary:
