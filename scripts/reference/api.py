@@ -85,6 +85,7 @@ def _status_rows() -> list[tuple[str, str, str]]:
     extra = [
         ("401", "`user`", "no token, or none that is known or valid"),
         ("403", "`user`", "the token's role or stacks do not allow it"),
+        ("412", "`user`", "`If-Match` names another generation than the stored one"),
         ("413", "`user`", "a body of more than 8 MiB"),
         ("429", "`user`", "too many wrong tokens from one address; `Retry-After` says how long to wait"),
         ("404", "`user`", "codes that begin with `unknown_`"),

@@ -26,6 +26,7 @@ _OF_CODE = {
     "unauthenticated": 401,
     "token_expired": 401,
     "forbidden": 403,
+    "stack_changed": 412,
     "too_large": 413,
     "too_many_tries": 429,
     **dict.fromkeys(_CONFLICTS, 409),

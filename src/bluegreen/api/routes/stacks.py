@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header, Response
 
 from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import Use
@@ -44,9 +44,11 @@ async def listing(use: Use) -> Any:
 
 
 @router.get("/stacks/{name}")
-async def inspect(use: Use, name: str) -> Any:
-    """Return one stack as it is wanted."""
-    return dump(lookup.stack(use.engine, name))
+async def inspect(use: Use, name: str, response: Response) -> Any:
+    """Return one stack as it is wanted; its generation is the ``ETag``."""
+    spec = lookup.stack(use.engine, name)
+    response.headers["ETag"] = f'"{use.engine.ledger.stacks[name].generation}"'
+    return dump(spec)
 
 
 @router.post("/stacks/{name}/plan")
@@ -57,9 +59,19 @@ async def plan(use: Use, name: str, document: dict[str, Any], prune: bool = Fals
 
 
 @router.put("/stacks/{name}")
-async def up(use: Use, name: str, document: dict[str, Any], prune: bool = False) -> Any:
-    """Make this stack what is wanted; answers once the rollouts are begun."""
-    outcome = await stacks.up(use.engine, _named(document, name), prune=prune)
+async def up(
+    use: Use,
+    name: str,
+    document: dict[str, Any],
+    prune: bool = False,
+    if_match: Annotated[str | None, Header(description="the generation you saw, as `ETag` told it")] = None,
+) -> Any:
+    """Make this stack what is wanted; answers once the rollouts are begun.
+
+    With ``If-Match`` it is refused when somebody changed the stack since (``"0"``: when there is one).
+    """
+    spec = _named(document, name)
+    outcome = await stacks.up(use.engine, spec, prune=prune, generation=_generation(if_match))
     return {"changes": dump(outcome.changes), "rollouts": dump(outcome.rollouts)}
 
 
@@ -68,6 +80,20 @@ async def down(use: Use, name: str) -> Any:
     """Remove the stack: listeners, instances, and the wish for it. Its history stays."""
     await stacks.down(use.engine, name)
     return {"removed": name}
+
+
+def _generation(tag: str | None) -> int | None:
+    """Return the generation of an ``If-Match``; ``None`` for ``*`` and where there is none."""
+    if tag is None or tag.strip() == "*":
+        return None
+    number = tag.strip().removeprefix("W/").strip('"')
+    if not number.isdecimal():
+        raise UserError(
+            f"If-Match is no generation: {tag[:50]}",
+            code="invalid_request",
+            hint="Send the ETag of GET /v1/stacks/{name}, or leave it out.",
+        )
+    return int(number)
 
 
 def _named(document: dict[str, Any], name: str) -> StackSpec:

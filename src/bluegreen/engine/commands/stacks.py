@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from bluegreen.domain.composition import compose
-from bluegreen.domain.errors import BluegreenError
+from bluegreen.domain.errors import BluegreenError, UserError
 from bluegreen.domain.events import Event
 from bluegreen.domain.naming import route_id
 from bluegreen.domain.plan import Action, Planned, live_release, plan
@@ -41,13 +41,17 @@ async def plan_up(engine: Engine, spec: StackSpec, *, prune: bool = False) -> tu
     return plan(spec, before, records, live, engine.switchboard.routing, prune=prune)
 
 
-async def up(engine: Engine, spec: StackSpec, *, prune: bool = False) -> Outcome:
+async def up(
+    engine: Engine, spec: StackSpec, *, prune: bool = False, generation: int | None = None
+) -> Outcome:
     """Make ``spec`` what is wanted and begin whatever rollouts that takes; returns at once.
 
-    Traffic between declared colors is not moved: that is ``switch`` or ``redeploy``. Raises what the
-    balancer says of its ports before anything has changed.
+    Traffic between declared colors is not moved: that is ``switch`` or ``redeploy``. With ``generation``
+    it is refused (``stack_changed``) unless that is the stored one, 0 for a stack that is new. Raises
+    what the balancer says of its ports before anything has changed.
     """
     async with engine.lock(spec.name):
+        _refuse_if_changed(engine, spec.name, generation)
         if spec.name not in engine.ledger.stacks:
             await adopt(engine, spec)
         changes = await plan_up(engine, spec, prune=prune)
@@ -67,6 +71,18 @@ async def up(engine: Engine, spec: StackSpec, *, prune: bool = False) -> Outcome
             if key[0] == spec.name:
                 engine.loop(key).wake()
         return Outcome(changes, begun)
+
+
+def _refuse_if_changed(engine: Engine, name: str, seen: int | None) -> None:
+    known = engine.ledger.stacks.get(name)
+    stored = 0 if known is None else known.generation
+    if seen is not None and seen != stored:
+        raise UserError(
+            f"the stack {name} was changed since you looked at it",
+            code="stack_changed",
+            evidence=(("you saw generation", str(seen)), ("stored now", str(stored))),
+            hint="Look at what it is now (`bluegreen plan`), then decide again.",
+        )
 
 
 def _keep_aim(engine: Engine, spec: StackSpec) -> StackSpec:

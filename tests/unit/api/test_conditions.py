@@ -1,0 +1,56 @@
+"""Two people who change one stack: the second one is told, not overwritten."""
+
+from __future__ import annotations
+
+import pytest
+
+from bluegreen.domain.access import Role
+from tests.unit.api.scene import Scene, play
+
+
+def test_the_second_of_two_who_saw_the_same_is_refused() -> None:
+    async def story(scene: Scene) -> None:
+        admin = await scene.token(Role.ADMIN)
+        seen = await scene.ask("GET", "/v1/stacks/shop", admin)
+        condition = {"If-Match": seen.headers["ETag"]}
+        stack = seen.json()
+        first = await scene.ask("PUT", "/v1/stacks/shop", admin, json=stack, headers=condition)
+        assert first.status_code == 200, first.text
+        second = await scene.ask("PUT", "/v1/stacks/shop", admin, json=stack, headers=condition)
+        assert (second.status_code, second.json()["code"]) == (412, "stack_changed")
+        again = await scene.ask("GET", "/v1/stacks/shop", admin)
+        told = dict(second.json()["evidence"])
+        assert {f'"{told["you saw generation"]}"', f'"{told["stored now"]}"'} == {
+            seen.headers["ETag"],
+            again.headers["ETag"],
+        }
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    ("tag", "status"), [("*", 200), (None, 200), ('"0"', 412), ('W/"0"', 412), ("yesterday", 400)]
+)
+def test_what_a_condition_may_be(tag: str | None, status: int) -> None:
+    async def story(scene: Scene) -> None:
+        admin = await scene.token(Role.ADMIN)
+        stack = (await scene.ask("GET", "/v1/stacks/shop", admin)).json()
+        headers = {} if tag is None else {"If-Match": tag}
+        answer = await scene.ask("PUT", "/v1/stacks/shop", admin, json=stack, headers=headers)
+        assert answer.status_code == status, answer.text
+
+    play(story)
+
+
+def test_a_stack_that_must_be_new() -> None:
+    async def story(scene: Scene) -> None:
+        admin = await scene.token(Role.ADMIN)
+        stack = (await scene.ask("GET", "/v1/stacks/blog", admin)).json() | {"name": "wiki"}
+        new = {"If-Match": '"0"'}
+        codes = [
+            (await scene.ask("PUT", "/v1/stacks/wiki", admin, json=stack, headers=new)).status_code
+            for _ in range(2)
+        ]
+        assert codes == [200, 412]
+
+    play(story)
