@@ -46,6 +46,7 @@ _AREAS = (
     ("drivers.balancers.haproxy", "Balancer"),
     ("drivers.balancers.nginx", "Balancer"),
     ("drivers.containers", "Balancer"),
+    ("drivers.proxies", "Balancer"),
     ("drivers.registries", "Registry"),
     ("drivers.keepsake", "A balancer on another box"),
     ("drivers.journal", "Journal"),

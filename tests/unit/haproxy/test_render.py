@@ -30,7 +30,8 @@ from bluegreen.drivers.balancers.haproxy.backends import is_static, render_pool,
 from bluegreen.drivers.balancers.haproxy.binary import find_binary
 from bluegreen.drivers.balancers.haproxy.layout import Layout
 from bluegreen.drivers.balancers.haproxy.render import PoolTexts, render, structure_of
-from bluegreen.drivers.balancers.haproxy.words import endpoint, quoted
+from bluegreen.drivers.balancers.haproxy.words import quoted
+from bluegreen.drivers.proxies.words import endpoint
 
 GOLDEN = Path(__file__).with_name("golden.cfg")
 BLUE, GREEN, MAIL = PoolId("shop.web.blue"), PoolId("shop.web.green"), PoolId("shop.mail")

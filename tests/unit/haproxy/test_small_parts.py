@@ -31,8 +31,8 @@ from bluegreen.drivers.balancers.haproxy.members import Members, server_change
 from bluegreen.drivers.balancers.haproxy.render import render
 from bluegreen.drivers.balancers.haproxy.stats import workers_of
 from bluegreen.drivers.balancers.haproxy.structure import state_to_keep
-from bluegreen.drivers.balancers.haproxy.validation import validate
 from bluegreen.drivers.balancers.haproxy.weights import decode, encode, parse_map
+from bluegreen.drivers.proxies.validation import validate
 
 BLUE, GREEN = PoolId("shop.web.blue"), PoolId("shop.web.green")
 WEB, API = RouteId("shop.web"), RouteId("shop.api")

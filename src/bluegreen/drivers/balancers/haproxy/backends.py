@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from bluegreen.domain.check import CheckKind, HealthCheck
 from bluegreen.domain.routing import Admin, Mode, Pool, PoolOptions, Server
 from bluegreen.drivers.balancers.haproxy.layout import EVENTS_SOCKET
-from bluegreen.drivers.balancers.haproxy.words import endpoint, formatted, milliseconds, name, quoted
+from bluegreen.drivers.balancers.haproxy.words import formatted, quoted
+from bluegreen.drivers.proxies.words import endpoint, milliseconds, name
 
 SERVER_INDENT = "  server "
 CHECKED = "  timeout check "

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bluegreen.domain.errors import Permanent
 from bluegreen.drivers.balancers.haproxy.layout import CANDIDATE
-from bluegreen.drivers.balancers.haproxy.words import refused
+from bluegreen.drivers.proxies.words import refused
 
 _PREFIX = re.compile(r"^\[\w+\]\s+\(\d+\) : ")
 _LINE = re.compile(re.escape(CANDIDATE) + r":(\d+)")

@@ -16,7 +16,6 @@ from bluegreen.domain.errors import BluegreenError, Temporary, UserError
 from bluegreen.domain.naming import PoolId, RouteId
 from bluegreen.domain.routing import BalancerEvent, BalancerFacts, Routing, ServerHealth
 from bluegreen.drivers.balancers.haproxy import files, questions
-from bluegreen.drivers.balancers.haproxy.binding import endpoints, require_free
 from bluegreen.drivers.balancers.haproxy.change import Change, change_between
 from bluegreen.drivers.balancers.haproxy.cutting import cut
 from bluegreen.drivers.balancers.haproxy.former_workers import FormerWorkers
@@ -33,8 +32,9 @@ from bluegreen.drivers.balancers.haproxy.runner import Runner
 from bluegreen.drivers.balancers.haproxy.runtime_api import CommandRefused, RuntimeApi, down
 from bluegreen.drivers.balancers.haproxy.stats import Workers
 from bluegreen.drivers.balancers.haproxy.structure import Structure, state_to_keep
-from bluegreen.drivers.balancers.haproxy.validation import validate
 from bluegreen.drivers.balancers.haproxy.weights import parse_map
+from bluegreen.drivers.proxies.binding import endpoints, require_free
+from bluegreen.drivers.proxies.validation import validate
 from bluegreen.ports.balancer import Balancer
 
 log = logging.getLogger(__name__)

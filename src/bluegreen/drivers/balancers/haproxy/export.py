@@ -5,7 +5,7 @@ from __future__ import annotations
 from bluegreen.domain.routing import Routing
 from bluegreen.drivers.balancers.haproxy.layout import CONFIG, Layout
 from bluegreen.drivers.balancers.haproxy.render import render
-from bluegreen.drivers.balancers.haproxy.validation import validate
+from bluegreen.drivers.proxies.validation import validate
 from bluegreen.ports.exporter import Exported, Exporter
 
 

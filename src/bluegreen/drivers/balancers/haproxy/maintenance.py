@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from html import escape
 
 from bluegreen.domain.routing import Maintenance, Route
-from bluegreen.drivers.balancers.haproxy.words import name, quoted, refused
+from bluegreen.drivers.balancers.haproxy.words import quoted
+from bluegreen.drivers.proxies.words import name, refused
 
 LARGEST_PAGE = 12_000
 """Bytes: HAProxy answers from one buffer of 16 kB, which holds the headers as well."""

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from bluegreen.domain.routing import Route
-from bluegreen.drivers.balancers.haproxy.words import name, quoted, refused
+from bluegreen.drivers.balancers.haproxy.words import quoted
+from bluegreen.drivers.proxies.words import name, refused
 
 _HOST = "req.hdr(host),field(1,:),lower"
 _UNSET = "!{ var(txn.route) -m found }"

@@ -18,7 +18,8 @@ from bluegreen.drivers.balancers.haproxy.layout import Layout
 from bluegreen.drivers.balancers.haproxy.maintenance import render_maintenance
 from bluegreen.drivers.balancers.haproxy.matching import render_matching
 from bluegreen.drivers.balancers.haproxy.weights import map_text
-from bluegreen.drivers.balancers.haproxy.words import milliseconds, name, quoted
+from bluegreen.drivers.balancers.haproxy.words import quoted
+from bluegreen.drivers.proxies.words import milliseconds, name
 
 HEADER = "# written by bluegreen, generation "
 NO_POOL = "bluegreen:none"

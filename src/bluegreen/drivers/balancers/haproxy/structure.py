@@ -22,7 +22,7 @@ from bluegreen.drivers.balancers.haproxy.render import Rendering, render
 from bluegreen.drivers.balancers.haproxy.runner import Runner
 from bluegreen.drivers.balancers.haproxy.runtime_api import CommandRefused
 from bluegreen.drivers.balancers.haproxy.stats import Workers
-from bluegreen.drivers.balancers.haproxy.words import refused
+from bluegreen.drivers.proxies.words import refused
 
 
 class Structure:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bluegreen.domain.errors import Permanent, Temporary
-from bluegreen.drivers.balancers.nginx.words import refused
+from bluegreen.drivers.proxies.words import refused
 
 _SAID = re.compile(r"^(?:nginx: )?(?:\S+ \S+ )?\[(?:emerg|alert)\] (?:\d+#\d+: )?(.+)$", re.MULTILINE)
 _LINE = re.compile(r"([^\s/]+):(\d+)$", re.MULTILINE)

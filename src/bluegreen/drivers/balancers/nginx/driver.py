@@ -26,12 +26,12 @@ from bluegreen.domain.routing import (
     ServerHealth,
 )
 from bluegreen.drivers.balancers.nginx import files, memory, processes
-from bluegreen.drivers.balancers.nginx.binding import endpoints, require_free
 from bluegreen.drivers.balancers.nginx.complaints import down
 from bluegreen.drivers.balancers.nginx.connections import elsewhere, to_servers
 from bluegreen.drivers.balancers.nginx.keeper import Keeper
 from bluegreen.drivers.balancers.nginx.memory import Memory
 from bluegreen.drivers.balancers.nginx.processes import Processes
+from bluegreen.drivers.proxies.binding import endpoints, require_free
 from bluegreen.ports.balancer import Balancer
 
 log = logging.getLogger(__name__)

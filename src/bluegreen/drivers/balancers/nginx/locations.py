@@ -9,15 +9,8 @@ from pathlib import PurePath
 from bluegreen.domain.routing import Listener, Maintenance, Pool, PoolOptions
 from bluegreen.drivers.balancers.nginx.matching import Place
 from bluegreen.drivers.balancers.nginx.shares import Share
-from bluegreen.drivers.balancers.nginx.words import (
-    Shelf,
-    block,
-    milliseconds,
-    name,
-    plain,
-    quoted,
-    refused,
-)
+from bluegreen.drivers.balancers.nginx.words import Shelf, block, plain, quoted
+from bluegreen.drivers.proxies.words import milliseconds, name, refused
 
 PAGES = "/.bluegreen/"
 """Where the pages of maintenance are within a server: reached by NGINX itself only."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bluegreen.domain.routing import Route
-from bluegreen.drivers.balancers.nginx.words import name, refused
+from bluegreen.drivers.proxies.words import name, refused
 
 ANY = "_"
 """The server of every host that has none of its own."""

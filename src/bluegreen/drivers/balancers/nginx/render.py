@@ -18,8 +18,8 @@ from bluegreen.drivers.balancers.nginx.shares import Share, share_of
 from bluegreen.drivers.balancers.nginx.streams import render_stream
 from bluegreen.drivers.balancers.nginx.untranslated import untranslated
 from bluegreen.drivers.balancers.nginx.upstreams import render_upstream
-from bluegreen.drivers.balancers.nginx.validation import validate
 from bluegreen.drivers.balancers.nginx.words import Shelf, block, directive, plain, whole_seconds
+from bluegreen.drivers.proxies.validation import validate
 
 HEADER = "# written by bluegreen, generation "
 _PROTOCOLS = {"no-tlsv12": "TLSv1.2", "no-tlsv13": "TLSv1.3"}
@@ -104,7 +104,7 @@ class _Parts:
 
     @classmethod
     def of(cls, routing: Routing, layout: Layout, begin: tuple[str, ...] = ()) -> _Parts:
-        validate(routing)
+        validate(routing, routing.routes.values(), routing.pools.values())
         shares = {
             route.id: share_of(route, routing, number, layout.raw)
             for number, route in enumerate(routing.routes.values())

@@ -10,15 +10,8 @@ from bluegreen.drivers.balancers.nginx.certificates import fitting, hosts_of
 from bluegreen.drivers.balancers.nginx.locations import Here, health_place, page_place, render_place
 from bluegreen.drivers.balancers.nginx.matching import ANY, Place, hosts, places
 from bluegreen.drivers.balancers.nginx.shares import Share
-from bluegreen.drivers.balancers.nginx.words import (
-    Shelf,
-    block,
-    directive,
-    milliseconds,
-    plain,
-    refused,
-    whole_seconds,
-)
+from bluegreen.drivers.balancers.nginx.words import Shelf, block, directive, plain, whole_seconds
+from bluegreen.drivers.proxies.words import milliseconds, refused
 
 _HASHED = ("$1$", "$5$", "$6$", "$2a$", "$2y$", "$apr1$")
 

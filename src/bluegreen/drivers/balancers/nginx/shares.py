@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from bluegreen.domain.naming import PoolId
 from bluegreen.domain.routing import Mode, Pool, Route, Routing
 from bluegreen.drivers.balancers.nginx.upstreams import serves
-from bluegreen.drivers.balancers.nginx.words import block, directive, name
+from bluegreen.drivers.balancers.nginx.words import block, directive
+from bluegreen.drivers.proxies.words import name
 
 _DICE = {
     Mode.HTTP: "$request_id",  # random for each request, and the same for all that one request does

@@ -8,7 +8,8 @@ from bluegreen.domain.naming import RouteId
 from bluegreen.domain.routing import Listener, Route
 from bluegreen.drivers.balancers.nginx.servers import certificate, listen
 from bluegreen.drivers.balancers.nginx.shares import Share
-from bluegreen.drivers.balancers.nginx.words import Shelf, block, milliseconds
+from bluegreen.drivers.balancers.nginx.words import Shelf, block
+from bluegreen.drivers.proxies.words import milliseconds
 
 
 def render_stream(

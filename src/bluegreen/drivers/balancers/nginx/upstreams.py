@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Iterator
 
 from bluegreen.domain.routing import Admin, Mode, Pool, Server
-from bluegreen.drivers.balancers.nginx.words import block, endpoint, name, plain, whole_seconds
+from bluegreen.drivers.balancers.nginx.words import block, plain, whole_seconds
+from bluegreen.drivers.proxies.words import endpoint, name
 
 Warn = Callable[[str], None]
 

@@ -7,33 +7,16 @@ pattern or quoted. NGINX has no escape for ``$``: where it would be expanded, it
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from bluegreen.domain.errors import Permanent
+from bluegreen.drivers.proxies.words import refused
 
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 _PLAIN = re.compile(r"[A-Za-z0-9_.:!+@=/*,\[\]-]{1,1000}")
 _LONGEST = 4000
 """Bytes: NGINX refuses a parameter of 4096 or more."""
-
-
-def refused(message: str, hint: str, *evidence: tuple[str, str]) -> Permanent:
-    """Return the error for a routing that NGINX cannot or will not carry out."""
-    return Permanent(message, code="balancer_refused", hint=hint, evidence=evidence)
-
-
-def name(text: str) -> str:
-    """Return ``text`` if it can name an upstream or a host; refuse it otherwise."""
-    if not _NAME.fullmatch(text):
-        raise refused(
-            f"{text!r} cannot be a name in the balancer",
-            "Use letters, digits, dots, dashes and underscores only.",
-        )
-    return text
 
 
 def plain(text: str) -> str:
@@ -50,19 +33,6 @@ def quoted(text: str) -> str:
     if len(text.encode()) > _LONGEST:
         raise refused(f"{text[:40]!r}… is too long for NGINX", f"Keep it under {_LONGEST} bytes.")
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def endpoint(host: str, port: int) -> str:
-    """Return ``host:port`` of a server; ``host`` must be an IP address."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        raise refused(f"{host!r} is not an IP address", "Resolve names before routing to them.") from None
-    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
-
-
-def milliseconds(seconds: float) -> str:
-    return f"{max(1, round(seconds * 1000))}ms"
 
 
 def whole_seconds(seconds: float) -> str:

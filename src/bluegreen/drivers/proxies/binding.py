@@ -1,6 +1,6 @@
-"""Says before a reload whether a new port can be had, and by whom it is taken: NGINX would only log it.
+"""Says before a reload whether a new port can be had, and by whom it is taken: the proxy might only log it.
 
-Called by the driver when listeners change. Rule: NGINX itself holding the port is fine.
+Called by a driver when listeners change. Rule: that the proxy itself holds a port is fine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Endpoint = tuple[str, int]
 
 
 def endpoints(routing: Routing) -> frozenset[Endpoint]:
-    """Return every address and port that NGINX binds for ``routing``."""
+    """Return every address and port that a proxy binds for ``routing``."""
     listeners = ((listener.address, listener.port) for listener in routing.listeners.values())
     pages = ((page.address, page.port) for page in routing.settings.stats)
     return frozenset((*listeners, *pages))

@@ -1,18 +1,23 @@
-"""Refuses a routing that contradicts itself before anything is touched."""
+"""Refuses a routing that contradicts itself before anything is touched.
+
+A proxy may accept such files and answer 503: some look pools up per request.
+"""
 
 from __future__ import annotations
 
-from bluegreen.domain.routing import Mode, Route, Routing
-from bluegreen.drivers.balancers.nginx.words import name, refused
+from collections.abc import Iterable
+
+from bluegreen.domain.routing import Mode, Pool, Route, Routing
+from bluegreen.drivers.proxies.words import name, refused
 
 _DECLARE = "Declare the pool and the listener in the same routing."
 
 
-def validate(routing: Routing) -> None:
-    """Raises ``balancer_refused``."""
-    for route in routing.routes.values():
+def validate(routing: Routing, routes: Iterable[Route], pools: Iterable[Pool]) -> None:
+    """Check ``routes`` and ``pools``, the changed ones of ``routing``. Raises ``balancer_refused``."""
+    for route in routes:
         _route(routing, route)
-    for pool in routing.pools.values():
+    for pool in pools:
         names = [name(server.name) for server in pool.servers]
         if len(set(names)) != len(names):
             raise refused(f"pool {pool.id} names a server twice", "Give each server its own name.")
@@ -27,6 +32,11 @@ def _route(routing: Routing, route: Route) -> None:
         raise refused(
             f"the weights of route {route.id} are {dict(route.weights)}",
             "Give one or two pools percentages that sum to 100.",
+        )
+    if listener.mode is Mode.TCP and route.maintenance is not None:
+        raise refused(
+            f"route {route.id} cannot be in maintenance: port {route.port} carries plain TCP",
+            "There is no page to show there. Take its servers out instead (drain them).",
         )
     if listener.mode is Mode.TCP and (route.host or route.path):
         raise refused(
