@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bluegreen.drivers.balancers.nginx.layout import STREAM_MODULE
-from bluegreen.drivers.balancers.nginx.processes import until_one_ends
+from bluegreen.drivers.proxies.processes import until_one_ends
 from tests.support.docker_engine import free_port
 
 MAIN = """load_module {module};

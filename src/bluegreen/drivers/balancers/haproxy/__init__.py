@@ -17,9 +17,9 @@ from bluegreen.drivers.balancers.haproxy.binary import (
     require_no_container,
 )
 from bluegreen.drivers.balancers.haproxy.driver import HaproxyBalancer
-from bluegreen.drivers.balancers.haproxy.files import unwritable
 from bluegreen.drivers.balancers.haproxy.options import Options
 from bluegreen.drivers.balancers.haproxy.runner import Runner
+from bluegreen.drivers.proxies.files import unwritable
 
 __all__ = ["HaproxyBalancer", "Options", "open_balancer"]
 

@@ -22,6 +22,7 @@ from bluegreen.drivers.balancers.haproxy.members import Members, ServerChange, s
 from bluegreen.drivers.balancers.haproxy.render import render
 from bluegreen.drivers.balancers.haproxy.runtime_api import RuntimeApi
 from bluegreen.drivers.balancers.haproxy.weights import encode, map_text
+from bluegreen.drivers.proxies.files import unwritable
 
 
 class LiveChange:
@@ -97,7 +98,7 @@ class LiveChange:
                 files.put(self._folder / CANDIDATE, config)
             except OSError as error:
                 files.remove([self._folder / CANDIDATE])
-                raise files.unwritable(self._folder / CANDIDATE, error) from None
+                raise unwritable(self._folder / CANDIDATE, error) from None
         if routes:
             weight_files.append(self._folder, layout, map_text(routes))
             if self._startable:

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from bluegreen.domain.naming import PoolId
 from bluegreen.domain.routing import BalancerEvent, ServerHealth
-from bluegreen.drivers.balancers.haproxy.files import unwritable
 from bluegreen.drivers.balancers.haproxy.layout import EVENTS_SOCKET
 from bluegreen.drivers.balancers.haproxy.members import Members
+from bluegreen.drivers.proxies.files import unwritable
 
 _NOTICE = re.compile(
     r"(?:Backup )?Server (?P<pool>[\w.-]+)/(?P<server>[\w.:-]+) is (?P<health>UP|DOWN)"

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 from bluegreen.drivers.balancers.haproxy.layout import CONFIG
+from bluegreen.drivers.proxies.processes import until_one_ends
 
 _KILL_PATIENCE = 1.0
 """Seconds in which the kernel takes a killed process and its ports away."""
@@ -43,24 +43,6 @@ def alive(pid: int) -> bool:
         return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
     except psutil.NoSuchProcess:
         return False
-
-
-async def until_one_ends(pids: Iterable[int]) -> None:
-    """Return as soon as one of the processes has ended (told by the kernel, not polled)."""
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    watched: list[int] = []
-    try:
-        for pid in pids:
-            watched.append(os.pidfd_open(pid))
-            loop.add_reader(watched[-1], ended.set)
-        await ended.wait()
-    except ProcessLookupError:
-        return
-    finally:
-        for descriptor in watched:
-            loop.remove_reader(descriptor)
-            os.close(descriptor)
 
 
 async def end(folder: Path, grace: float | None = None) -> None:

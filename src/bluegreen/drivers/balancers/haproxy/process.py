@@ -18,6 +18,7 @@ from bluegreen.drivers.balancers.haproxy.options import Options
 from bluegreen.drivers.balancers.haproxy.runner import Runner
 from bluegreen.drivers.balancers.haproxy.runtime_api import CommandRefused, RuntimeApi
 from bluegreen.drivers.balancers.haproxy.stats import Workers, workers_of
+from bluegreen.drivers.proxies.processes import until_one_ends
 
 _POLL = 0.002
 """Seconds between looks at a process that is just starting."""
@@ -88,7 +89,7 @@ class HaproxyProcess:
 
     async def death(self, workers: Workers) -> None:
         """Return as soon as the master or the accepting worker has ended."""
-        await own_processes.until_one_ends((workers.master, workers.current))
+        await until_one_ends((workers.master, workers.current))
 
     async def _serving(self, is_new: Callable[[Workers], bool], said: str, patience: float) -> Workers:
         try:

@@ -22,6 +22,7 @@ from bluegreen.drivers.balancers.haproxy.render import Rendering, render
 from bluegreen.drivers.balancers.haproxy.runner import Runner
 from bluegreen.drivers.balancers.haproxy.runtime_api import CommandRefused
 from bluegreen.drivers.balancers.haproxy.stats import Workers
+from bluegreen.drivers.proxies.files import unwritable
 from bluegreen.drivers.proxies.words import refused
 
 
@@ -101,7 +102,7 @@ class Structure:
             files.put(candidate, rendering.config)
         except OSError as error:
             files.remove([*fresh, candidate])
-            raise files.unwritable(candidate, error) from None
+            raise unwritable(candidate, error) from None
         return fresh
 
     def _commit(self, state: str) -> None:
@@ -110,7 +111,7 @@ class Structure:
             os.replace(self._folder / CANDIDATE, self._folder / CONFIG)
             files.sync_folder(self._folder)
         except OSError as error:
-            raise files.unwritable(self._folder / CONFIG, error) from None
+            raise unwritable(self._folder / CONFIG, error) from None
 
     def _tidy(self, rendering: Rendering) -> None:
         files.remove([self._folder / STATE_FILE])  # it was meant for this start only

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bluegreen.drivers.balancers.haproxy import files
 from bluegreen.drivers.balancers.haproxy.layout import Layout
+from bluegreen.drivers.proxies.files import unwritable
 
 _LONGEST_LOG = 16_384
 """Bytes after which the log is folded by the change that finds it so long."""
@@ -31,7 +32,7 @@ def append(folder: Path, layout: Layout, lines: str) -> None:
         if is_new:
             files.sync_folder(folder)
     except OSError as error:
-        raise files.unwritable(path, error) from None
+        raise unwritable(path, error) from None
     if before > _LONGEST_LOG:
         fold(folder, layout)
 

@@ -13,12 +13,12 @@ from contextlib import asynccontextmanager
 from bluegreen.drivers.balancers.nginx.binary import BinaryRunner, find_binary, require_no_container
 from bluegreen.drivers.balancers.nginx.driver import NginxBalancer
 from bluegreen.drivers.balancers.nginx.existing import ExistingNginx
-from bluegreen.drivers.balancers.nginx.files import unwritable
 from bluegreen.drivers.balancers.nginx.keeper import Keeper
 from bluegreen.drivers.balancers.nginx.layout import Layout
 from bluegreen.drivers.balancers.nginx.options import Options
 from bluegreen.drivers.balancers.nginx.own import OwnNginx
 from bluegreen.drivers.balancers.nginx.render import Rendering, render
+from bluegreen.drivers.proxies.files import unwritable
 
 __all__ = ["Layout", "NginxBalancer", "Options", "Rendering", "open_balancer", "render"]
 

@@ -14,6 +14,7 @@ from bluegreen.drivers.balancers.nginx.complaints import hung, not_started
 from bluegreen.drivers.balancers.nginx.layout import CONTAINER_MARK, CONTROL_SOCKET
 from bluegreen.drivers.balancers.nginx.processes import Processes
 from bluegreen.drivers.balancers.nginx.runner import Runner, Serving, checking_arguments, serving_arguments
+from bluegreen.drivers.proxies.files import unwritable
 
 
 def find_binary(wanted: str | None) -> str:
@@ -83,7 +84,7 @@ async def execute(command: Sequence[str], said: Path, deadline: float) -> tuple[
     try:
         descriptor = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     except OSError as error:
-        raise files.unwritable(said, error) from None
+        raise unwritable(said, error) from None
     try:
         process = await asyncio.create_subprocess_exec(
             *command,

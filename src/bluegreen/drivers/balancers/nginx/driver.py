@@ -32,6 +32,7 @@ from bluegreen.drivers.balancers.nginx.keeper import Keeper
 from bluegreen.drivers.balancers.nginx.memory import Memory
 from bluegreen.drivers.balancers.nginx.processes import Processes
 from bluegreen.drivers.proxies.binding import endpoints, require_free
+from bluegreen.drivers.proxies.processes import until_one_ends
 from bluegreen.ports.balancer import Balancer
 
 log = logging.getLogger(__name__)
@@ -139,7 +140,7 @@ class NginxBalancer:
         async with asyncio.TaskGroup() as tasks:
             waiting: list[asyncio.Task[object]] = [tasks.create_task(self._moved.wait())]
             if running.master is not None:
-                waiting.append(tasks.create_task(processes.until_one_ends((running.master,))))
+                waiting.append(tasks.create_task(until_one_ends((running.master,))))
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             for task in waiting:
                 task.cancel()

@@ -10,8 +10,8 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from bluegreen.domain.errors import Permanent, Temporary
 from bluegreen.drivers.balancers.nginx.render import HEADER
+from bluegreen.drivers.proxies.files import unwritable
 
 _OURS = re.compile(r"(applied|cert|users|page)-[0-9a-f]+\.(json|pem|htpasswd|html)")
 _GENERATION = re.compile(re.escape(HEADER) + r"(\d+)")
@@ -62,19 +62,3 @@ def generation_of(config: str | None) -> int:
     """Return the generation that a configuration says of itself, 0 without one."""
     found = _GENERATION.match(config or "")
     return int(found.group(1)) if found else 0
-
-
-def unwritable(path: Path, error: OSError) -> Temporary | Permanent:
-    if error.errno in (28, 122):  # ENOSPC, EDQUOT
-        return Temporary(
-            f"no space left to write {path}",
-            code="disk_full",
-            hint="Free some space; traffic goes on as it was.",
-            evidence=(("system", str(error)),),
-        )
-    return Permanent(
-        f"{path} cannot be written",
-        code="state_unwritable",
-        hint="Let the controller's user write to its state folder.",
-        evidence=(("system", str(error)),),
-    )

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from bluegreen.drivers.balancers.nginx import files
+from bluegreen.drivers.proxies.files import unwritable
 
 LIVE = "live"
 _PREFIX = "gen-"
@@ -48,7 +49,7 @@ def write(folder: Path, generation: int, texts: Mapping[str, str], workers: Coll
                 os.chown(target / name, -1, group)
                 (target / name).chmod(0o640)
     except OSError as error:
-        raise files.unwritable(target, error) from None
+        raise unwritable(target, error) from None
 
 
 def put_live(folder: Path, generation: int) -> None:
@@ -61,7 +62,7 @@ def put_live(folder: Path, generation: int) -> None:
         candidate.unlink(missing_ok=True)
         candidate.symlink_to(folder_of(folder, generation).name)
     except OSError as error:
-        raise files.unwritable(folder, error) from None
+        raise unwritable(folder, error) from None
     files.rename(folder, candidate.name, LIVE)
 
 

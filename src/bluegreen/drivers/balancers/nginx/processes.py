@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from bluegreen.drivers.balancers.nginx.layout import PID
+from bluegreen.drivers.proxies.processes import until_one_ends
 
 POLL = 0.005
 """Seconds between looks at processes that are just changing."""
@@ -115,24 +116,6 @@ def tell(pids: Iterable[int], number: signal.Signals) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
-
-
-async def until_one_ends(pids: Iterable[int]) -> None:
-    """Return as soon as one of the processes has ended (told by the kernel, not polled)."""
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    watched: list[int] = []
-    try:
-        for pid in pids:
-            watched.append(os.pidfd_open(pid))
-            loop.add_reader(watched[-1], ended.set)
-        await ended.wait()
-    except ProcessLookupError:
-        return
-    finally:
-        for descriptor in watched:
-            loop.remove_reader(descriptor)
-            os.close(descriptor)
 
 
 async def retire(folder: Path) -> None:
