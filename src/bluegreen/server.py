@@ -21,6 +21,7 @@ import structlog
 import bluegreen
 from bluegreen.api.app import create_app
 from bluegreen.api.context import About, Context
+from bluegreen.api.metrics.tally import Tally
 from bluegreen.api.serving import Certificate, Listener, listening, serving
 from bluegreen.domain.errors import BluegreenError, UserError
 from bluegreen.drivers.balancers.haproxy.export import export as haproxy
@@ -90,16 +91,22 @@ async def _answer(
     )
     doorkeeper = Doorkeeper(engine.drivers.access, engine.drivers.clock)
     await doorkeeper.load()
+    tally = Tally(engine)
     context = Context(
         engine=engine,
         viewer=Viewer(engine),
         about=about,
         doorkeeper=doorkeeper,
+        tally=tally,
         exporters={"haproxy": haproxy, "nginx": nginx},
     )
-    async with serving(create_app(context), listeners) as ended:
-        log.info("controller.ready", socket=str(settings.socket), runtime=about.runtime)
-        await asyncio.wait({work, ending, ended}, return_when=asyncio.FIRST_COMPLETED)
+    counting = asyncio.ensure_future(tally.count())
+    try:
+        async with serving(create_app(context), listeners) as ended:
+            log.info("controller.ready", socket=str(settings.socket), runtime=about.runtime)
+            await asyncio.wait({work, ending, ended}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await end(counting)
 
 
 def _taken(home: Path) -> UserError:

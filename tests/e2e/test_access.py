@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
+import ssl
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -53,6 +54,12 @@ class Door:
             elsewhere["BLUEGREEN_CA"] = str(self.trusted)
         return await self.house.cli(*words, environment=elsewhere)
 
+    async def metrics(self, token: str) -> str:
+        async with httpx.AsyncClient(verify=ssl.create_default_context(cafile=self.trusted)) as client:
+            answer = await client.get(f"{self.address}/metrics", headers={"Authorization": f"Bearer {token}"})
+            assert answer.status_code == 200, answer.text
+            return answer.text
+
 
 def test_a_release_by_the_network_and_what_others_are_refused() -> None:
     async def main() -> None:
@@ -76,6 +83,12 @@ def test_a_release_by_the_network_and_what_others_are_refused() -> None:
             assert (await door.cli(deployer, "down", "shop", "--yes")).code == 2
             me = await door.cli(deployer, "whoami")
             assert me.out.strip() == "ci: deployer of shop, by token"
+
+            seen_by_prometheus = await door.metrics(viewer)
+            for color in ("blue", "green"):
+                line = f'bluegreen_requests_total{{color="{color}",service="web",stack="shop"}}'
+                (counted,) = [one for one in seen_by_prometheus.splitlines() if one.startswith(line)]
+                assert float(counted.rpartition(" ")[2]) > 0
 
             trail = (await door.house.cli("audit", "--json")).json()
             assert [(d["who"], d["what"], d["outcome"]) for d in trail][:3] == [

@@ -6,13 +6,14 @@ from fastapi import FastAPI
 
 from bluegreen.api import problems
 from bluegreen.api.context import Context
-from bluegreen.api.routes import access, export, instances, rollouts, routes, services, stacks
+from bluegreen.api.routes import access, export, instances, metrics, rollouts, routes, services, stacks
 
-ROUTERS = tuple(module.router for module in (stacks, services, routes, instances, rollouts, export, access))
+_NOUNS = (stacks, services, routes, instances, rollouts, export, access, metrics)
+ROUTERS = tuple(noun.router for noun in _NOUNS)
 
 
 def create_app(context: Context) -> FastAPI:
-    """Return the ASGI application; every path is under ``/v1``."""
+    """Return the ASGI application; all but ``/metrics`` is under ``/v1``."""
     app = FastAPI(title="bluegreen", version=context.about.version, redoc_url=None)
     app.state.context = context
     problems.install(app)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
+from bluegreen.api.metrics.tally import Tally
 from bluegreen.engine.doorkeeper import Doorkeeper
 from bluegreen.engine.engine import Engine
 from bluegreen.engine.views import Viewer
@@ -31,6 +32,7 @@ class Context:
     viewer: Viewer
     about: About
     doorkeeper: Doorkeeper
+    tally: Tally | None = None
     exporters: Mapping[str, Exporter] = field(default_factory=dict)
 
 

@@ -38,6 +38,6 @@ def address(path: str, stack: str) -> str:
         "instances": instance,
         "tokens": "nobody",
     }
-    noun = path.split("/")[2]
+    noun = path.removeprefix("/v1").split("/")[1]
     filled = path.replace("{name}", names.get(noun, "")).replace("{format}", "haproxy")
     return f"{filled}?stack={stack}"

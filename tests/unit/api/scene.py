@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from bluegreen.api.app import create_app
 from bluegreen.api.context import About, Context
+from bluegreen.api.metrics.tally import Tally
 from bluegreen.domain.access import Actor, Deed, Role
 from bluegreen.engine.doorkeeper import Doorkeeper
 from bluegreen.engine.engine import Engine
@@ -54,7 +55,13 @@ def play(story: Callable[[Scene], Awaitable[None]]) -> None:
             await bring_up(world, engine, replace(shop, name=BLOG, routes=(), balancers=()))
             doorkeeper = Doorkeeper(engine.drivers.access, engine.drivers.clock)
             about = About(version="0", pid=1, runtime="fake", balancer="fake", state_dir="/")
-            context = Context(engine=engine, viewer=Viewer(engine), about=about, doorkeeper=doorkeeper)
+            context = Context(
+                engine=engine,
+                viewer=Viewer(engine),
+                about=about,
+                doorkeeper=doorkeeper,
+                tally=Tally(engine),
+            )
             await story(Scene(create_app(context), engine, doorkeeper, world))
 
     run(main())

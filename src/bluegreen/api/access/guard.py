@@ -68,7 +68,7 @@ async def _stack(request: Request, use: Context, asked: Operation, actor: Actor)
 
 
 async def _named(request: Request, use: Context, asked: Operation) -> str:
-    noun = asked[1].split("/")[2]
+    noun = asked[1].removeprefix("/v1").split("/")[1]
     within = request.query_params.get("stack") or None
     name = request.path_params.get("name", "")
     match noun:

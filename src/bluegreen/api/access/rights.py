@@ -26,6 +26,7 @@ _VIEWER: tuple[Operation, ...] = (
     ("GET", "/v1/events"),
     ("GET", "/v1/events/stream"),
     ("GET", "/v1/checks"),
+    ("GET", "/metrics"),
     ("GET", "/v1/export/{format}"),
     ("POST", "/v1/export/{format}"),
 )

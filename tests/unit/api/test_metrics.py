@@ -1,0 +1,113 @@
+"""What Prometheus is told, read back as Prometheus reads it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from bluegreen.api.metrics.tally import Tally
+from bluegreen.domain.access import Role
+from bluegreen.domain.naming import PoolId
+from bluegreen.engine.commands import releases
+from bluegreen.testing.background import running
+from tests.unit.api.scene import SHOP, Scene, play
+from tests.unit.engine.world import finished
+
+ALERTS = Path(__file__).parents[3] / "contrib" / "prometheus-alerts.yml"
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+async def scrape(scene: Scene, path: str = "/metrics", role: Role = Role.VIEWER, *stacks: str) -> Samples:
+    answer = await scene.ask("GET", path, await scene.token(role, *stacks))
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"].startswith("text/plain; version=")
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def labels(**found: str) -> frozenset[tuple[str, str]]:
+    return frozenset(found.items())
+
+
+def test_traffic_instances_and_shares_by_color() -> None:
+    async def story(scene: Scene) -> None:
+        blue = PoolId("shop.web.blue")
+        scene.world.balancer.set_counted(blue, requests=120, errors=3)
+        scene.world.balancer.set_in_flight(blue, 7)
+        found = await scrape(scene)
+        pool = labels(stack="shop", service="web", color="blue")
+        assert found["bluegreen_requests_total", pool] == 120
+        assert found["bluegreen_request_errors_total", pool] == 3
+        assert found["bluegreen_requests_in_flight", pool] == 7
+        assert found["bluegreen_live_release", pool] == 1
+        assert found["bluegreen_route_share", pool | labels(route="lb")] == 100
+        here = labels(state="running", rotation="in")
+        assert found["bluegreen_instances", pool | here] == 1
+        assert found["bluegreen_balancer_up", labels()] == 1
+
+    play(story)
+
+
+def test_rollouts_are_counted_when_they_end() -> None:
+    async def story(scene: Scene) -> None:
+        tally = scene.app.state.context.tally
+        assert isinstance(tally, Tally)
+        async with running(tally.count()):
+            good = await releases.deploy(scene.engine, "web", stack=SHOP, image="web:2")
+            during = await scrape(scene)
+            under_way = [k for k in during if k[0] == "bluegreen_rollout_running"]
+            assert [dict(k[1])["service"] for k in under_way] == ["web"]
+            await finished(scene.world, good)
+            scene.world.sick.add("web@3")
+            bad = await releases.deploy(scene.engine, "web", stack=SHOP, image="web:3")
+            await finished(scene.world, bad)
+            found = await scrape(scene, "/metrics", Role.ADMIN)
+        ended = labels(stack="shop", service="web", kind="deploy")
+        assert found["bluegreen_rollouts_total", ended | labels(phase="done")] == 1
+        assert found["bluegreen_rollouts_total", ended | labels(phase="aborted")] == 1
+        assert found["bluegreen_rollout_until_live_seconds_count", labels(kind="deploy")] == 1
+
+    play(story)
+
+
+def test_a_balancer_that_is_silent_is_told_as_that_and_nothing_else_is_missing() -> None:
+    async def story(scene: Scene) -> None:
+        scene.world.balancer.silent = True
+        found = await scrape(scene)
+        assert found["bluegreen_balancer_up", labels()] == 0
+        assert any(name == "bluegreen_instances" for name, _ in found)
+
+    play(story)
+
+
+def test_a_token_for_one_stack_scrapes_that_one() -> None:
+    async def story(scene: Scene) -> None:
+        found = await scrape(scene, "/metrics?stack=blog", Role.VIEWER, "blog")
+        stacks = {value for _, one in found for name, value in one if name == "stack"}
+        assert stacks == {"blog"}
+
+    play(story)
+
+
+def test_every_alert_asks_for_what_there_is() -> None:
+    told: set[str] = set()
+
+    async def story(scene: Scene) -> None:
+        text = (await scene.ask("GET", "/metrics", await scene.token(Role.ADMIN))).text
+        for family in text_string_to_metric_families(text):
+            told.add(family.name + ("_total" if family.type == "counter" else ""))
+
+    play(story)
+    rules = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
+    assert len(rules) >= 6
+    for rule in rules:
+        asked = set(re.findall(r"bluegreen_\w+", rule["expr"]))
+        assert asked - told == set(), rule["alert"]
+        assert {"summary", "description"} <= set(rule["annotations"])
