@@ -48,6 +48,7 @@ _AREAS = (
     ("drivers.containers", "Balancer"),
     ("drivers.proxies", "Balancer"),
     ("drivers.registries", "Registry"),
+    ("drivers.messengers", "Starting the controller"),
     ("drivers.keepsake", "A balancer on another box"),
     ("drivers.journal", "Journal"),
     ("demo", "Demo"),

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from pydantic import ValidationError
 
 import bluegreen
 from bluegreen.api.app import create_app
@@ -27,12 +28,15 @@ from bluegreen.domain.errors import BluegreenError, UserError
 from bluegreen.drivers.balancers.haproxy.export import export as haproxy
 from bluegreen.drivers.balancers.nginx.export import export as nginx
 from bluegreen.drivers.clock import SystemClock
+from bluegreen.drivers.messengers import webhook
+from bluegreen.drivers.messengers.webhook import open_webhook
 from bluegreen.drivers.probers.http import HttpProber
 from bluegreen.engine.announcer import Announcer
 from bluegreen.engine.boxes import Boxes
 from bluegreen.engine.doorkeeper import Doorkeeper
 from bluegreen.engine.drivers import Drivers
 from bluegreen.engine.engine import Engine
+from bluegreen.engine.herald import Herald
 from bluegreen.engine.views import Viewer
 from bluegreen.lifetime import end, sole_use, told_to_end
 from bluegreen.opening import opened, opened_registry
@@ -91,7 +95,7 @@ async def _answer(
     )
     doorkeeper = Doorkeeper(engine.drivers.access, engine.drivers.clock)
     await doorkeeper.load()
-    tally = Tally(engine)
+    tally, notices = Tally(engine), _notices(settings)
     context = Context(
         engine=engine,
         viewer=Viewer(engine),
@@ -100,13 +104,39 @@ async def _answer(
         tally=tally,
         exporters={"haproxy": haproxy, "nginx": nginx},
     )
-    counting = asyncio.ensure_future(tally.count())
+    beside = asyncio.ensure_future(_watch(engine, tally, notices))
     try:
         async with serving(create_app(context), listeners) as ended:
             log.info("controller.ready", socket=str(settings.socket), runtime=about.runtime)
-            await asyncio.wait({work, ending, ended}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, ending, ended, beside}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        await end(counting)
+        await end(beside)
+
+
+async def _watch(engine: Engine, tally: Tally, notices: webhook.Options | None) -> None:
+    """Count what happens, and tell people of it, until cancelled."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(tally.count())
+        if notices is not None:
+            async with open_webhook(notices) as messenger:
+                await Herald(engine.bus, messenger, engine.clock).run()
+
+
+def _notices(settings: Settings) -> webhook.Options | None:
+    if settings.notify_url is None:
+        return None
+    try:
+        return webhook.Options(
+            url=settings.notify_url,
+            style=settings.notify_style,
+            secret=settings.notify_secret,
+        )
+    except ValidationError as error:
+        raise UserError(
+            "BLUEGREEN_NOTIFY_URL is no URL",
+            code="bad_setting",
+            hint="Give https://HOST/PATH, as the receiver names it.",
+        ) from error
 
 
 def _taken(home: Path) -> UserError:

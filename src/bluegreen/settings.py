@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from bluegreen.domain.errors import UserError
 from bluegreen.locations import SOCKET, default_state_dir
@@ -82,6 +82,17 @@ class Settings(BaseModel):
         None, description="certificate of that address with its chain, in PEM"
     )
     tls_key: Path | None = Field(None, description="key of that certificate, in PEM")
+    notify_url: SecretStr | None = Field(
+        None,
+        description="URL that is told by POST what begins, ends or goes wrong; as good as a password, so it "
+        "has a variable only",
+    )
+    notify_style: Literal["json", "slack"] = Field(
+        "json", description="what that URL takes: the whole event as JSON, or one line as Slack takes it"
+    )
+    notify_secret: SecretStr | None = Field(
+        None, description="key with which each message to that URL is signed (HMAC-SHA256)"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least important log line to print"
     )
