@@ -43,4 +43,9 @@ async def context(request: Request) -> Context:
 
 
 Use = Annotated[Context, Depends(context)]
+LARGEST_ID = 2**63 - 1
+"""The journal numbers its rows with 64 bits."""
+
+RowId = Annotated[int, Query(ge=0, le=LARGEST_ID)]
+Limit = Annotated[int, Query(ge=1, le=1000, description="how many at most")]
 StackName = Annotated[str | None, Query(description="only this stack")]

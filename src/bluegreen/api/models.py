@@ -25,7 +25,7 @@ class Deploy(Body):
 
 
 class Rollback(Body):
-    to: int | None = Field(None, ge=1, description="a release number; the previous one if absent")
+    to: int | None = Field(None, ge=1, le=2**31, description="a release number; the previous one if absent")
 
 
 class Scale(Body):

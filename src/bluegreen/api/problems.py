@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
+from starlette.exceptions import HTTPException
 
 from bluegreen.domain.errors import BluegreenError, Bug, OutcomeUnknown, Permanent, Temporary, UserError
 
@@ -37,6 +38,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BluegreenError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(ValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _unroutable)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -63,6 +65,22 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
         hint="The API is described at /docs and /openapi.json.",
     )
     return JSONResponse(document(refused), 422, media_type="application/problem+json")
+
+
+async def _unroutable(request: Request, error: Exception) -> JSONResponse:
+    """An address or a method that the API does not have, or a body that cannot be read at all."""
+    assert isinstance(error, HTTPException)
+    words = {
+        404: f"there is nothing at {request.url.path[:200]}",
+        405: f"{request.method} is not offered at {request.url.path[:200]}",
+    }
+    refused = UserError(
+        words.get(error.status_code, str(error.detail)),
+        code="invalid_request" if error.status_code not in words else "unknown_address",
+        hint="The API is described at /docs and /openapi.json.",
+    )
+    headers = dict(error.headers or {})
+    return JSONResponse(document(refused), error.status_code, headers, media_type="application/problem+json")
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -30,6 +30,7 @@ class Scene:
     engine: Engine
     doorkeeper: Doorkeeper
     world: World
+    client: httpx.AsyncClient
 
     async def token(self, role: Role, *stacks: str) -> str:
         name = f"{role} of {'+'.join(stacks) or 'all'}"
@@ -38,9 +39,8 @@ class Scene:
     async def ask(self, method: str, path: str, token: str = "", **request: Any) -> httpx.Response:
         """Return the answer to a request that comes by TCP, with ``token`` if there is one."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=("10.0.0.9", 1))
-        async with httpx.AsyncClient(transport=transport, base_url="https://box", verify=False) as client:
-            return await client.request(method, path, headers=headers | request.pop("headers", {}), **request)
+        headers |= request.pop("headers", {})
+        return await self.client.request(method, path, headers=headers, **request)
 
     async def trail(self) -> list[Deed]:
         return list(await self.doorkeeper.deeds(DeedQuery()))
@@ -62,6 +62,9 @@ def play(story: Callable[[Scene], Awaitable[None]]) -> None:
                 doorkeeper=doorkeeper,
                 tally=Tally(engine),
             )
-            await story(Scene(create_app(context), engine, doorkeeper, world))
+            app = create_app(context)
+            transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("10.0.0.9", 1))
+            async with httpx.AsyncClient(transport=transport, base_url="http://box", verify=False) as client:
+                await story(Scene(app, engine, doorkeeper, world, client))
 
     run(main())

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 
 from bluegreen.api.access import guard
 from bluegreen.api.access.route import GuardedRoute
-from bluegreen.api.context import Use
+from bluegreen.api.context import LARGEST_ID, Limit, Use
 from bluegreen.api.models import NewToken, dump
 from bluegreen.domain.access import Actor, Token
 from bluegreen.domain.errors import UserError
@@ -59,8 +59,10 @@ async def audit(
     stack: Annotated[str, Query(description="only this stack")] = "",
     who: str = "",
     words: Annotated[str, Query(max_length=200, description="words to look for")] = "",
-    before: Annotated[int | None, Query(ge=1, description="only what is older than this line")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    before: Annotated[
+        int | None, Query(ge=1, le=LARGEST_ID, description="only what is older than this line")
+    ] = None,
+    limit: Limit = 100,
 ) -> Any:
     """Return who did what, from where, and what became of it; newest first."""
     stacks = (stack,) if stack else guard.actor(request).stacks

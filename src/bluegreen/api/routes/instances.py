@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from bluegreen.api.access.route import GuardedRoute
@@ -15,6 +15,8 @@ from bluegreen.api.models import Drain, Execute, ForceUp, Restart, dump
 from bluegreen.engine.commands import instances
 
 EXECUTE_DEADLINE = 300.0
+
+Tail = Annotated[int, Query(ge=0, le=100_000, description="how many of the last lines")]
 
 router = APIRouter(prefix="/v1", tags=["instances"], route_class=GuardedRoute)
 
@@ -70,7 +72,7 @@ async def execute(use: Use, name: str, body: Execute) -> Any:
 
 
 @router.get("/instances/{name}/logs")
-async def logs(use: Use, name: str, tail: int = 100, follow: bool = False) -> StreamingResponse:
+async def logs(use: Use, name: str, tail: Tail = 100, follow: bool = False) -> StreamingResponse:
     """Return its output by line, oldest first."""
     instances.find(use.engine, name)
 

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from bluegreen.api.access.route import GuardedRoute
-from bluegreen.api.context import Context, StackName, Use
+from bluegreen.api.context import Context, Limit, RowId, StackName, Use
 from bluegreen.api.models import dump
 from bluegreen.domain.events import Event
 from bluegreen.domain.rollout import Rollout
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1", tags=["rollouts"], route_class=GuardedRoute)
 
 
 @router.get("/rollouts")
-async def listing(use: Use, stack: str = "", service: str = "", limit: int = 50) -> Any:
+async def listing(use: Use, stack: str = "", service: str = "", limit: Limit = 50) -> Any:
     """Return rollouts, newest first."""
     query = Query(stack=stack, service=service, limit=limit)
     return [_with_outcome(r) for r in await use.engine.drivers.journal.rollouts(query)]
@@ -79,8 +79,8 @@ async def events(
     stack: str = "",
     service: str = "",
     rollout: str = "",
-    after: int | None = None,
-    limit: int = 100,
+    after: RowId | None = None,
+    limit: Limit = 100,
 ) -> Any:
     """Return what happened, oldest first."""
     query = Query(stack=stack, service=service, rollout=rollout, after=after, limit=limit)
@@ -95,7 +95,8 @@ async def stream(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> EventSourceResponse:
     """Tell everything from now on, or from ``Last-Event-ID``."""
-    after = int(last_event_id) if last_event_id and last_event_id.isdigit() else None
+    known = last_event_id is not None and last_event_id.isdecimal() and len(last_event_id) < 19
+    after = int(last_event_id) if known and last_event_id is not None else None
     return EventSourceResponse(_events(use, stack, service, after))
 
 
