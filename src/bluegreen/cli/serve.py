@@ -35,6 +35,7 @@ from bluegreen.cli.session import Session, pass_session
 @click.option("--listen", metavar="HOST:PORT", help="Also serve the API here, to whoever has a token.")
 @click.option("--tls-certificate", metavar="FILE", help="Certificate of that address with its chain, in PEM.")
 @click.option("--tls-key", metavar="FILE", help="Key of that certificate, in PEM.")
+@click.option("--notify-style", type=click.Choice(["json", "slack"]), help="What BLUEGREEN_NOTIFY_URL takes.")
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
