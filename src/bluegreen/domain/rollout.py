@@ -162,6 +162,11 @@ class Rollout:
         return shares[self.step] if self.step < len(shares) else 100
 
 
+def told(rollout: Rollout) -> Rollout:
+    """Return what anybody may be told of a rollout: without definitions, as those hold passwords."""
+    return replace(rollout, spec=None, former=None)
+
+
 def apply(rollout: Rollout, happened: Happened, now: float, reason: Reason | None = None) -> Rollout:
     """Return the rollout after ``happened``. Raises :class:`Bug` for an illegal pair."""
     phase = TRANSITIONS.get((rollout.phase, happened))

@@ -14,7 +14,7 @@ from bluegreen.domain.naming import Color, PoolId, pool_id, route_id, service_of
 from bluegreen.domain.override import in_force
 from bluegreen.domain.plan import live_release
 from bluegreen.domain.release import Release, ServiceRecord
-from bluegreen.domain.rollout import Rollout
+from bluegreen.domain.rollout import Rollout, told
 from bluegreen.domain.rotation import all_refused, standing
 from bluegreen.domain.routing import BalancerFacts
 from bluegreen.domain.spec import config_hash
@@ -137,7 +137,7 @@ class Viewer:
         keys = [k for k in self._engine.ledger.services if stack in (None, k[0])]
         instances = tuple(self._instances(keys, facts))
         services = [await self._service(key, instances) for key in keys]
-        active = tuple(r for r in self._engine.rollouts() if not r.final and stack in (None, r.stack))
+        active = tuple(told(r) for r in self._engine.rollouts() if not r.final and stack in (None, r.stack))
         return StatusView(
             services=tuple(services),
             routes=tuple(self._routes(stack, facts)),
@@ -256,7 +256,7 @@ class Viewer:
             routed=any(pool_id(*key, c) in self._engine.switchboard.routing.pools for c in Color),
             synchronized=same,
             colors=tuple(colors),
-            rollout=self._engine.active(key),
+            rollout=None if (active := self._engine.active(key)) is None else told(active),
             alarm=self._engine.guardian.held(key) or self._engine.pools.alarm(key),
         )
 

@@ -27,12 +27,12 @@ _VIEWER: tuple[Operation, ...] = (
     ("GET", "/v1/events/stream"),
     ("GET", "/v1/checks"),
     ("GET", "/metrics"),
-    ("GET", "/v1/export/{format}"),
-    ("POST", "/v1/export/{format}"),
 )
 
-# Whatever shows the environment of services, and so passwords, is for those who can set it.
+# Whatever shows the environment of services, or passwords of listeners, is for those who can set them.
 _DEPLOYER: tuple[Operation, ...] = (
+    ("GET", "/v1/export/{format}"),
+    ("POST", "/v1/export/{format}"),
     ("GET", "/v1/stacks/{name}"),
     ("POST", "/v1/stacks/{name}/plan"),
     ("PUT", "/v1/stacks/{name}"),

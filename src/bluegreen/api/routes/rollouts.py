@@ -14,7 +14,7 @@ from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import Context, Limit, RowId, StackName, Use
 from bluegreen.api.models import dump
 from bluegreen.domain.events import Event
-from bluegreen.domain.rollout import Rollout
+from bluegreen.domain.rollout import Rollout, told
 from bluegreen.engine import narrate
 from bluegreen.engine.commands import lookup, releases
 from bluegreen.ports.journal import Query
@@ -125,7 +125,7 @@ def _sse(event: Event) -> ServerSentEvent:
 def _with_outcome(rollout: Rollout) -> dict[str, Any]:
     code, sentence = narrate.outcome(rollout)
     reason = narrate.reason_lines(rollout.reason) if rollout.reason is not None else []
-    found: dict[str, Any] = dump(rollout)
+    found: dict[str, Any] = dump(told(rollout))
     return found | {"outcome": {"exit_code": code, "message": sentence, "reason": reason}}
 
 

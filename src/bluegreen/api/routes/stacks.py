@@ -10,6 +10,7 @@ from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import Use
 from bluegreen.api.models import dump, parse_stack
 from bluegreen.domain.errors import UserError
+from bluegreen.domain.rollout import told
 from bluegreen.domain.stack import StackSpec
 from bluegreen.engine.commands import lookup, stacks
 
@@ -72,7 +73,8 @@ async def up(
     """
     spec = _named(document, name)
     outcome = await stacks.up(use.engine, spec, prune=prune, generation=_generation(if_match))
-    return {"changes": dump(outcome.changes), "rollouts": dump(outcome.rollouts)}
+    begun = [dump(told(rollout)) for rollout in outcome.rollouts]
+    return {"changes": dump(outcome.changes), "rollouts": begun}
 
 
 @router.delete("/stacks/{name}")
