@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -12,6 +10,7 @@ import pytest
 from bluegreen.domain.access import Deed, Role, Token, issue, proves
 from bluegreen.domain.errors import UserError
 from bluegreen.ports.access import AccessStore, DeedQuery
+from bluegreen.testing.suite import Suite
 
 NOW = 1_700_000_000.0
 
@@ -43,17 +42,7 @@ def a_deed(what: str = "deploy", who: str = "ci", stack: str = "shop") -> Deed:
     )
 
 
-class AccessContract:
-    def stage(self) -> AbstractAsyncContextManager[Stage]:
-        raise NotImplementedError
-
-    def run(self, scenario: Callable[[Stage], Awaitable[None]]) -> None:
-        async def main() -> None:
-            async with asyncio.timeout(60), self.stage() as stage:
-                await scenario(stage)
-
-        asyncio.run(main())
-
+class AccessContract(Suite[Stage]):
     def test_a_token_is_there_after_a_restart_and_its_secret_is_not(self) -> None:
         async def scenario(stage: Stage) -> None:
             token, shown = a_token("ci", "shop", "blog")

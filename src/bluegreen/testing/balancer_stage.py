@@ -25,6 +25,7 @@ from bluegreen.domain.routing import (
     ServerHealth,
 )
 from bluegreen.ports.balancer import Balancer
+from bluegreen.testing.suite import Suite
 
 BLUE = PoolId("shop.web.blue")
 GREEN = PoolId("shop.web.green")
@@ -93,18 +94,10 @@ class Stage(Protocol):
         ...
 
 
-class BalancerSuite:
+class BalancerSuite(Suite[Stage]):
     """What every suite of the contract is played on."""
 
-    def stage(self) -> AbstractAsyncContextManager[Stage]:
-        raise NotImplementedError
-
-    def run(self, scenario: Callable[[Stage], Awaitable[None]]) -> None:
-        async def main() -> None:
-            async with asyncio.timeout(100), self.stage() as stage:
-                await scenario(stage)
-
-        asyncio.run(main())
+    deadline = 100.0
 
 
 async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:

@@ -8,7 +8,6 @@ pytest runs the suite against your driver. Rule: the suite speaks only the vocab
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Protocol
@@ -16,6 +15,7 @@ from typing import Protocol
 from bluegreen.domain.check import CheckKind, HealthCheck
 from bluegreen.domain.health import Outcome
 from bluegreen.ports.prober import Prober
+from bluegreen.testing.suite import Suite
 
 CHECK = HealthCheck(path="/ping", timeout=5.0)
 HASTY = replace(CHECK, timeout=0.1)
@@ -53,18 +53,8 @@ class Stage(Protocol):
         ...
 
 
-class ProberContract:
+class ProberContract(Suite[Stage]):
     """See the module."""
-
-    def stage(self) -> AbstractAsyncContextManager[Stage]:
-        raise NotImplementedError
-
-    def run(self, scenario: Callable[[Stage], Awaitable[None]]) -> None:
-        async def main() -> None:
-            async with asyncio.timeout(60), self.stage() as stage:
-                await scenario(stage)
-
-        asyncio.run(main())
 
     def test_a_status_in_the_range_passes_and_any_other_fails(self) -> None:
         async def scenario(stage: Stage) -> None:

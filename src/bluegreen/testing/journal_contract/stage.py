@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
@@ -18,6 +17,7 @@ from bluegreen.ports.journal import (
     Journal,
     StackRecord,
 )
+from bluegreen.testing.suite import Suite
 
 NOW = 1_700_000_000.0
 
@@ -70,18 +70,8 @@ def an_event(message: str = "it happened", service: str = "web", rollout: str = 
     )
 
 
-class JournalSuite:
+class JournalSuite(Suite[Stage]):
     """What every part of the suite needs: a stage, and a way to run on it."""
-
-    def stage(self) -> AbstractAsyncContextManager[Stage]:
-        raise NotImplementedError
-
-    def run(self, scenario: Callable[[Stage], Awaitable[None]]) -> None:
-        async def main() -> None:
-            async with asyncio.timeout(60), self.stage() as stage:
-                await scenario(stage)
-
-        asyncio.run(main())
 
     def run_one(self, scenario: Callable[[Journal], Awaitable[None]]) -> None:
         """Run a scenario for which one controller is enough."""
