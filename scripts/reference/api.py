@@ -48,7 +48,7 @@ _STATUSES = (
 def render() -> str:
     nobody = About(version="0", pid=0, runtime="", balancer="", state_dir="")
     nothing = cast(Any, None)
-    context = Context(engine=nothing, viewer=nothing, about=nobody, doorkeeper=nothing)
+    context = Context(engine=nothing, viewer=nothing, about=nobody, doorkeeper=nothing, tally=nothing)
     document = create_app(context).openapi()
     parts = [made_from("bluegreen.api") + _INTRODUCTION]
     tags: dict[str, list[tuple[str, str, str, str]]] = {}

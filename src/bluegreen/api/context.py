@@ -32,7 +32,7 @@ class Context:
     viewer: Viewer
     about: About
     doorkeeper: Doorkeeper
-    tally: Tally | None = None
+    tally: Tally
     exporters: Mapping[str, Exporter] = field(default_factory=dict)
 
 

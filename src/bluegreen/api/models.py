@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from bluegreen.domain.access import Role
+from bluegreen.domain.rollout import Rollout, told
 from bluegreen.domain.stack import StackSpec
 
 Name = Annotated[str, Field(max_length=255)]
@@ -107,9 +108,11 @@ def adapter(kind: type) -> TypeAdapter[Any]:
 
 
 def dump(value: Any) -> Any:
-    """Return a domain value as what JSON can hold."""
+    """Return a domain value as what JSON can hold; a rollout as anybody may be told of it."""
     if isinstance(value, list | tuple):
         return [dump(item) for item in value]
+    if isinstance(value, Rollout):
+        value = told(value)
     return adapter(type(value)).dump_python(value, mode="json")
 
 

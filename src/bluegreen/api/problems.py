@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -47,12 +49,18 @@ async def _known(_: Request, error: Exception) -> JSONResponse:
     return answer(error)
 
 
-def answer(error: BluegreenError) -> JSONResponse:
-    """Return an error as a response, with the headers that its status asks for (RFC 9110)."""
-    code = status(error)
-    headers = {"WWW-Authenticate": "Bearer"} if code == 401 else {}
-    headers |= {label: text for label, text in error.evidence if code == 429 and label == "Retry-After"}
-    return JSONResponse(document(error), code, headers, media_type="application/problem+json")
+def answer(
+    error: BluegreenError, code: int | None = None, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """Return an error as a response, with the headers that its status asks for (RFC 9110).
+
+    ``code`` and ``headers`` are those of whoever knows better than the error does.
+    """
+    code = status(error) if code is None else code
+    sent = {"WWW-Authenticate": "Bearer"} if code == 401 else {}
+    sent |= {label: text for label, text in error.evidence if code == 429 and label == "Retry-After"}
+    sent |= headers or {}
+    return JSONResponse(document(error), code, sent, media_type="application/problem+json")
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
@@ -64,7 +72,7 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
         evidence=evidence,
         hint="The API is described at /docs and /openapi.json.",
     )
-    return JSONResponse(document(refused), 422, media_type="application/problem+json")
+    return answer(refused, 422)
 
 
 async def _unroutable(request: Request, error: Exception) -> JSONResponse:
@@ -79,8 +87,7 @@ async def _unroutable(request: Request, error: Exception) -> JSONResponse:
         code="invalid_request" if error.status_code not in words else "unknown_address",
         hint="The API is described at /docs and /openapi.json.",
     )
-    headers = dict(error.headers or {})
-    return JSONResponse(document(refused), error.status_code, headers, media_type="application/problem+json")
+    return answer(refused, error.status_code, error.headers)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
@@ -92,7 +99,7 @@ async def _unexpected(request: Request, error: Exception) -> JSONResponse:
         evidence=(("fault", type(error).__name__),),
         hint="Traffic was left as it is. Please report this with the end of the controller's log.",
     )
-    return JSONResponse(document(fault), 500, media_type="application/problem+json")
+    return answer(fault)
 
 
 def status(error: BluegreenError) -> int:

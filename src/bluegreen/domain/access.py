@@ -80,6 +80,11 @@ class Deed:
     rollout: str = ""
     id: int = 0
 
+    @property
+    def words(self) -> str:
+        """What a search looks through, in small letters."""
+        return " ".join((self.who, self.what, self.target, self.stack, self.outcome)).lower()
+
 
 def issue(
     name: str,

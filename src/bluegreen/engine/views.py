@@ -133,12 +133,17 @@ class Viewer:
         self._engine = engine
 
     async def status(self, stack: str | None = None) -> StatusView:
+        view, _ = await self.look(stack)
+        return view
+
+    async def look(self, stack: str | None = None) -> tuple[StatusView, BalancerFacts | None]:
+        """Return what people see, and what the balancer said for it; ``None`` when it said nothing."""
         facts, silent = await self._balancer()
         keys = [k for k in self._engine.ledger.services if stack in (None, k[0])]
         instances = tuple(self._instances(keys, facts))
         services = [await self._service(key, instances) for key in keys]
         active = tuple(told(r) for r in self._engine.rollouts() if not r.final and stack in (None, r.stack))
-        return StatusView(
+        view = StatusView(
             services=tuple(services),
             routes=tuple(self._routes(stack, facts)),
             instances=instances,
@@ -146,6 +151,7 @@ class Viewer:
             balancer=silent,
             **self._elsewhere(stack),
         )
+        return view, facts
 
     def _elsewhere(self, stack: str | None) -> dict[str, Any]:
         """Return what is known of the registry, and of the balancers that follow it."""

@@ -36,11 +36,10 @@ class FakeAccess:
 
 
 def _fits(deed: Deed, query: DeedQuery) -> bool:
-    words = " ".join((deed.who, deed.what, deed.target, deed.stack, deed.outcome)).lower()
     return (
         (not query.stacks or deed.stack in query.stacks)
         and query.who in ("", deed.who)
-        and query.words.lower() in words
+        and query.words.lower() in deed.words
         and (query.before is None or deed.id < query.before)
     )
 

@@ -12,19 +12,23 @@ _NOTHING = cast(Any, None)
 _ABOUT = About(version="0", pid=0, runtime="", balancer="", state_dir="")
 
 
-def described() -> dict[str, dict[str, Any]]:
-    """Return the paths of the OpenAPI document."""
-    context = Context(engine=_NOTHING, viewer=_NOTHING, about=_ABOUT, doorkeeper=_NOTHING)
-    paths: dict[str, dict[str, Any]] = create_app(context).openapi()["paths"]
-    return paths
+_CONTEXT = Context(engine=_NOTHING, viewer=_NOTHING, about=_ABOUT, doorkeeper=_NOTHING, tally=_NOTHING)
 
+DESCRIBED: dict[Operation, dict[str, Any]] = {
+    (method.upper(), path): operation
+    for path, methods in create_app(_CONTEXT).openapi()["paths"].items()
+    for method, operation in methods.items()
+}
+"""What the OpenAPI document says of each."""
 
-OPERATIONS: list[Operation] = sorted(
-    (method.upper(), path) for path, methods in described().items() for method in methods
-)
+OPERATIONS: list[Operation] = sorted(DESCRIBED)
 
 STREAMS = frozenset({("GET", "/v1/events/stream"), ("GET", "/v1/rollouts/{id}/stream")})
 """They last until somebody hangs up."""
+
+
+def noun_of(path: str) -> str:
+    return path.removeprefix("/v1").split("/")[1]
 
 
 def address(path: str, stack: str) -> str:
@@ -38,6 +42,5 @@ def address(path: str, stack: str) -> str:
         "instances": instance,
         "tokens": "nobody",
     }
-    noun = path.removeprefix("/v1").split("/")[1]
-    filled = path.replace("{name}", names.get(noun, "")).replace("{format}", "haproxy")
+    filled = path.replace("{name}", names.get(noun_of(path), "")).replace("{format}", "haproxy")
     return f"{filled}?stack={stack}"

@@ -11,7 +11,7 @@ import pytest
 
 from bluegreen.api.access.rights import Operation
 from bluegreen.domain.access import Role
-from tests.unit.api.operations import OPERATIONS, STREAMS, address, described
+from tests.unit.api.operations import DESCRIBED, OPERATIONS, STREAMS, address, noun_of
 from tests.unit.api.scene import SHOP, Scene, play
 
 WEIRD: list[Any] = [None, True, -1, 0, 2**70, 1e308, [], {}, [[]], {"": None}]
@@ -20,15 +20,10 @@ NUMBERS = ["-1", "0", "9" * 19, "9" * 400, "1e3", "", "x", "\u0663"]
 TEXTS = ["", "%00", "..", "%2e%2e%2fetc", "x" * 5000, "%ff", "a%20b", "\u0663", "*", "%25s"]
 
 
-def noun_of(operation: Operation) -> str:
-    return operation[1].removeprefix("/v1").split("/")[1]
-
-
-NOUNS = sorted({noun_of(operation) for operation in OPERATIONS})
+NOUNS = sorted({noun_of(path) for _, path in OPERATIONS})
 QUERIES: dict[Operation, list[str]] = {
-    (method.upper(), path): [p["name"] for p in operation.get("parameters", ()) if p["in"] == "query"]
-    for path, methods in described().items()
-    for method, operation in methods.items()
+    operation: [p["name"] for p in told.get("parameters", ()) if p["in"] == "query"]
+    for operation, told in DESCRIBED.items()
 }
 
 
@@ -76,7 +71,7 @@ def test_a_stack_that_is_spoiled_anywhere(weird: list[Any]) -> None:
 def test_names_and_queries_that_mean_nothing(noun: str) -> None:
     async def story(scene: Scene) -> None:
         admin = await scene.token(Role.ADMIN)
-        for method, path in (o for o in OPERATIONS if noun_of(o) == noun and o not in STREAMS):
+        for method, path in (o for o in OPERATIONS if noun_of(o[1]) == noun and o not in STREAMS):
             for text in TEXTS if "{" in path else ():
                 filled = path.replace("{name}", text).replace("{id}", text).replace("{format}", text)
                 is_no_fault(await scene.ask(method, filled, admin))
@@ -92,7 +87,7 @@ def test_names_and_queries_that_mean_nothing(noun: str) -> None:
 def test_bodies_that_mean_nothing(noun: str) -> None:
     async def story(scene: Scene) -> None:
         admin = await scene.token(Role.ADMIN)
-        for method, path in (o for o in OPERATIONS if noun_of(o) == noun and o[0] != "GET"):
+        for method, path in (o for o in OPERATIONS if noun_of(o[1]) == noun and o[0] != "GET"):
             there = address(path, SHOP).replace("{id}", "nobody")
             for raw in (b"", b"{", b"[" * 20_000, b"nul", b"\xff\xfe", b'{"a": NaN}', b"1" * 6_000):
                 is_no_fault(await scene.ask(method, there, admin, content=raw))

@@ -14,7 +14,7 @@ from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import Context, Limit, RowId, StackName, Use
 from bluegreen.api.models import dump
 from bluegreen.domain.events import Event
-from bluegreen.domain.rollout import Rollout, told
+from bluegreen.domain.rollout import Rollout
 from bluegreen.engine import narrate
 from bluegreen.engine.commands import lookup, releases
 from bluegreen.ports.journal import Query
@@ -95,8 +95,8 @@ async def stream(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> EventSourceResponse:
     """Tell everything from now on, or from ``Last-Event-ID``."""
-    known = last_event_id is not None and last_event_id.isdecimal() and len(last_event_id) < 19
-    after = int(last_event_id) if known and last_event_id is not None else None
+    text = last_event_id or ""
+    after = int(text) if text.isdecimal() and len(text) < 19 else None
     return EventSourceResponse(_events(use, stack, service, after))
 
 
@@ -125,7 +125,7 @@ def _sse(event: Event) -> ServerSentEvent:
 def _with_outcome(rollout: Rollout) -> dict[str, Any]:
     code, sentence = narrate.outcome(rollout)
     reason = narrate.reason_lines(rollout.reason) if rollout.reason is not None else []
-    found: dict[str, Any] = dump(told(rollout))
+    found: dict[str, Any] = dump(rollout)
     return found | {"outcome": {"exit_code": code, "message": sentence, "reason": reason}}
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import Context, StackName, Use
 from bluegreen.api.models import Definition, Deploy, Environment, Force, Links, Rollback, Scale, dump
-from bluegreen.domain.rollout import Rollout, told
+from bluegreen.domain.rollout import Rollout
 from bluegreen.domain.spec import Link
 from bluegreen.engine.commands import lookup, releases, services, traffic
 from bluegreen.engine.links import link_environment
@@ -39,7 +39,7 @@ async def inspect(use: Use, name: str, stack: StackName = None) -> Any:
         "definition": dump(spec_) if spec_ is not None else None,
         "instances": [dump(i) for i in view.instances if i.service == key[1]],
         "releases": dump(await use.engine.ledger.releases(*key)),
-        "rollouts": [dump(told(rollout)) for rollout in history],
+        "rollouts": dump(history),
     }
 
 
@@ -135,7 +135,7 @@ async def set_links(use: Use, name: str, body: Links, stack: StackName = None) -
 
 def begun(rollout: Rollout | None) -> Any:
     """Return the answer to a command: the rollout that follows, or that nothing is to be done."""
-    return {"rollout": dump(told(rollout)) if rollout is not None else None}
+    return {"rollout": dump(rollout) if rollout is not None else None}
 
 
 def _is_service(use: Context, name: str, stack: str | None) -> bool:

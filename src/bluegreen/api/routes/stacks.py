@@ -10,7 +10,6 @@ from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import Use
 from bluegreen.api.models import dump, parse_stack
 from bluegreen.domain.errors import UserError
-from bluegreen.domain.rollout import told
 from bluegreen.domain.stack import StackSpec
 from bluegreen.engine.commands import lookup, stacks
 
@@ -73,8 +72,7 @@ async def up(
     """
     spec = _named(document, name)
     outcome = await stacks.up(use.engine, spec, prune=prune, generation=_generation(if_match))
-    begun = [dump(told(rollout)) for rollout in outcome.rollouts]
-    return {"changes": dump(outcome.changes), "rollouts": begun}
+    return {"changes": dump(outcome.changes), "rollouts": dump(outcome.rollouts)}
 
 
 @router.delete("/stacks/{name}")

@@ -47,7 +47,7 @@ class Access:
             return connection.execute(delete(tokens).where(tokens.c.id == id)).rowcount > 0
 
     def note(self, deed: Deed) -> Deed:
-        values = {"stack": deed.stack, "who": deed.who, "words": words_of(deed), "document": encode(deed)}
+        values = {"stack": deed.stack, "who": deed.who, "words": deed.words, "document": encode(deed)}
         with self._store.change() as connection:
             id = connection.execute(insert(deeds).returning(deeds.c.id), values).scalar_one()
             if id % _PRUNE_EVERY == 0:
@@ -67,8 +67,3 @@ class Access:
         with self._store.look() as connection:
             rows = connection.execute(wanted.order_by(deeds.c.id.desc()).limit(query.limit))
             return tuple(replace(decode(Deed, row.document), id=row.id) for row in rows)
-
-
-def words_of(deed: Deed) -> str:
-    """Return what a search looks through, in small letters."""
-    return " ".join((deed.who, deed.what, deed.target, deed.stack, deed.outcome)).lower()
