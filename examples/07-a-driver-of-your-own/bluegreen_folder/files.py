@@ -73,6 +73,18 @@ class Disk:
                 time.sleep(0.01)
             yield
 
+    def put(self, path: Path, text: str) -> None:
+        """Replace ``path``: readers see the former text or the new one, never a part, never nothing.
+
+        Folders on the way are made, but never the registry's own: where its file system is not mounted, that
+        would be a registry of nobody else's, which keeps the real one from coming back.
+        """
+        for part in reversed(path.relative_to(self.folder).parents[:-1]):
+            (self.folder / part).mkdir(exist_ok=True)
+        candidate = path.with_name(f".{path.name}.{os.getpid()}")
+        candidate.write_text(text, encoding="utf-8")
+        os.replace(candidate, path)
+
 
 def _taken(handle: IO[str], kind: int) -> bool:
     try:
@@ -80,14 +92,6 @@ def _taken(handle: IO[str], kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def put(path: Path, text: str) -> None:
-    """Replace ``path``: readers see the former text or the new one, never a part, never nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    candidate = path.with_name(f".{path.name}.{os.getpid()}")
-    candidate.write_text(text, encoding="utf-8")
-    os.replace(candidate, path)
 
 
 def contents(folder: Path) -> Iterator[tuple[Path, bytes]]:

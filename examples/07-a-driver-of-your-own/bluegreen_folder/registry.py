@@ -13,7 +13,7 @@ from pathlib import Path
 from bluegreen.domain.announcement import Announcement, Document, Listing
 from bluegreen.domain.errors import Temporary
 from bluegreen.ports.codec import UndecodableError, decode, encode
-from bluegreen_folder.files import Disk, beat, contents, fresh, marks, put
+from bluegreen_folder.files import Disk, beat, contents, fresh, marks
 
 AT_LEAST_EVERY = 30.0
 
@@ -108,7 +108,7 @@ class FolderRegistry:
             held = {path.name: content for path, content in contents(folder)}
             for name, text in wanted.items():
                 if held.get(name) != text.encode():
-                    put(folder / name, text)
+                    self._disk.put(folder / name, text)
             for name in held.keys() - wanted.keys():
                 (folder / name).unlink(missing_ok=True)
 
@@ -133,7 +133,7 @@ class FolderRegistry:
     def _put_document(self, stack: str, key: str, text: str, before: int, *, lasting: bool) -> int:
         version = max(time.time_ns(), before + 1)  # hosts' clocks differ; versions grow nevertheless
         held = {"text": text, "version": version, "lasting": lasting}
-        put(self._document(stack, key), json.dumps(held))
+        self._disk.put(self._document(stack, key), json.dumps(held))
         return version
 
     def _documents(self, stack: str, malformed: MutableSequence[str]) -> dict[str, Document]:

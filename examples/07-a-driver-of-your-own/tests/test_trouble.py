@@ -46,6 +46,25 @@ def test_whoever_is_frozen_with_the_lock_freezes_nobody(tmp_path: Path) -> None:
     run(scenario)
 
 
+def test_a_folder_that_went_away_in_the_middle_of_a_write_is_not_made_anew(tmp_path: Path) -> None:
+    folder, away = tmp_path / "registry", tmp_path / "away"
+    folder.mkdir()
+    disk = Disk(folder, 30.0)
+
+    def write() -> None:
+        with disk.locked():
+            folder.rename(away)  # as when a share is unmounted under a writer that holds the lock
+            disk.put(folder / STACK / "instances" / "one.json", "{}")
+
+    async def scenario() -> None:
+        with pytest.raises(Temporary) as told:
+            await disk.do(write)
+        assert told.value.code == "registry_down"
+        assert not folder.exists()
+
+    run(scenario)
+
+
 def test_the_report_of_who_was_killed_expires_and_followers_are_told(tmp_path: Path) -> None:
     async def scenario() -> None:
         reader = opened(tmp_path, expiry=1.0)
