@@ -7,15 +7,18 @@ from fastapi import FastAPI
 from bluegreen.api import problems
 from bluegreen.api.context import Context
 from bluegreen.api.routes import access, export, instances, rollouts, routes, services, stacks
+from bluegreen.api.web import entry, live, pages
 
 ROUTERS = tuple(module.router for module in (stacks, services, routes, instances, rollouts, export, access))
 
+PAGES = (pages.router, live.router)
+
 
 def create_app(context: Context) -> FastAPI:
-    """Return the ASGI application; every path is under ``/v1``."""
+    """Return the ASGI application: the API under ``/v1``, the dashboard beside it."""
     app = FastAPI(title="bluegreen", version=context.about.version, redoc_url=None)
     app.state.context = context
     problems.install(app)
-    for router in ROUTERS:
+    for router in (*ROUTERS, *PAGES, entry.router):
         app.include_router(router)
     return app

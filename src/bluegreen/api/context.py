@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
+from bluegreen.api.access.sessions import Sessions
 from bluegreen.engine.doorkeeper import Doorkeeper
 from bluegreen.engine.engine import Engine
 from bluegreen.engine.views import Viewer
@@ -32,6 +33,7 @@ class Context:
     about: About
     doorkeeper: Doorkeeper
     exporters: Mapping[str, Exporter] = field(default_factory=dict)
+    sessions: Sessions = field(default_factory=Sessions)
 
 
 async def context(request: Request) -> Context:

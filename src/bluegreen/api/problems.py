@@ -26,6 +26,8 @@ _OF_CODE = {
     "unauthenticated": 401,
     "token_expired": 401,
     "forbidden": 403,
+    "forged_request": 403,
+    "foreign_name": 403,
     "too_large": 413,
     "too_many_tries": 429,
     **dict.fromkeys(_CONFLICTS, 409),
