@@ -1,4 +1,4 @@
-"""A browser in front of the scene: it keeps cookies, follows no redirect, and fills the forms it was given."""
+"""A browser in front of the scene: it keeps cookies, follows no redirect, fills forms."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from bluegreen.domain.rollout import Rollout
 from bluegreen.engine.commands import lookup
 from bluegreen.ports.access import DeedQuery
 
-router = APIRouter(tags=["dashboard"], route_class=PageRoute, include_in_schema=False)
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 Words = Annotated[str, Query(max_length=200)]
 AtMost = Annotated[int, Query(ge=1, le=500)]
