@@ -195,6 +195,7 @@ def test_what_is_refused_says_why_and_what_to_do() -> None:
             many = await browser.submit("/services/shop/web/scale", replicas="many")
             assert (many.status_code, "to be a number" in many.text) == (400, True)
             assert (await browser.get("/services/shop/nosuch")).status_code == 404
+            assert (await browser.get("/services/shop/web.shop")).status_code == 200
 
     play(story)
 

@@ -63,7 +63,7 @@ def test_how_long_the_present_phase_may_last(phase: Phase, left: float | None) -
     assert late == (None if left is None else 0.0)
 
 
-def test_what_happened_is_under_its_phase() -> None:
+def test_what_happened_is_under_the_phase_that_it_ended() -> None:
     line = timeline(replace(DEPLOY, phase=Phase.PROVING), through("preparing", "proving", "proving"), 110.0)
     counts = {stage.phase: len(stage.events) for stage in line.stages if stage.events}
-    assert counts == {Phase.PREPARING: 1, Phase.PROVING: 2}
+    assert counts == {Phase.PREPARING: 2, Phase.PROVING: 1}

@@ -64,18 +64,18 @@ async def overview(use: Context, actor: Actor) -> tuple[StatusView, tuple[StackL
 async def service(use: Context, stack: str, name: str) -> ServiceLook:
     """Raises ``UserError`` (``unknown_service``)."""
     key = lookup.service(use.engine, name, stack)
-    status = await use.viewer.status(stack)
+    status = await use.viewer.status(key[0])
     record = use.engine.ledger.services[key]
     releases = await use.engine.ledger.releases(*key)
-    history = await use.engine.drivers.journal.rollouts(Query(stack=stack, service=name, limit=8))
+    history = await use.engine.drivers.journal.rollouts(Query(stack=key[0], service=key[1], limit=8))
     active = use.engine.active(key)
     known = {release.number for release in releases}
     former = [n for n in record.promoted[:-1] if n in known]
     choices = tuple((r.name, targets(use, stack, r)) for r in _routes_of(use, key))
     return ServiceLook(
-        service=next(s for s in status.services if s.name == name),
+        service=next(s for s in status.services if s.name == key[1]),
         routes=tuple(r for r in status.routes if r.name in {route for route, _ in choices}),
-        instances=tuple(i for i in status.instances if i.service == name),
+        instances=tuple(i for i in status.instances if i.service == key[1]),
         releases=tuple(reversed(releases))[:10],
         promoted=record.promoted,
         rollouts=tuple(history),

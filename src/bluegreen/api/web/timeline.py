@@ -18,7 +18,7 @@ WORDS = {
     P.BAKING: "watched; the way back is warm",
     P.DRAINING: "the old color's requests end",
     P.RETIRING: "the old color stops",
-    P.DONE: "done",
+    P.DONE: "the new color is live",
     P.ABORTING: "cleaning up; no traffic had moved",
     P.ABORTED: "ended before any traffic moved",
     P.REVERTING: "traffic goes back",
@@ -57,7 +57,7 @@ def timeline(rollout: Rollout, events: Sequence[Event], now: float) -> Timeline:
     """Return the line of ``rollout``; ``events`` are its own, oldest first."""
     path = _path(rollout, events)
     here = path.index(rollout.phase)
-    stages = []
+    stages, during = [], _during(events)
     for position, phase in enumerate(path):
         stages.append(
             Stage(
@@ -65,11 +65,17 @@ def timeline(rollout: Rollout, events: Sequence[Event], now: float) -> Timeline:
                 state=_state(position, here, final=rollout.final),
                 words=WORDS[phase],
                 wrong=phase in _WRONG,
-                events=tuple(e for e in events if e.data.get("phase") == phase),
+                events=tuple(event for event, of in during if of == phase),
             )
         )
     left, why = _left(rollout, now)
     return Timeline(rollout=rollout, stages=tuple(stages), left=left, why_left=why)
+
+
+def _during(events: Sequence[Event]) -> list[tuple[Event, str]]:
+    """Return each event with the phase in which it happened: what it tells is often that phase's end."""
+    phases = [event.data.get("phase", "") for event in events]
+    return list(zip(events, [*phases[:1], *phases[:-1]], strict=True))
 
 
 def _path(rollout: Rollout, events: Sequence[Event]) -> list[Phase]:
