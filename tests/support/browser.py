@@ -41,7 +41,7 @@ class Desk:
             try:
                 desk = cls(browser, folder)
                 yield desk
-                assert desk.complaints == []
+                assert not desk.complaints, desk.complaints
             finally:
                 await browser.close()
 
@@ -55,7 +55,8 @@ class Desk:
         return context
 
     def _heard(self, message: ConsoleMessage) -> None:
-        lost = "Failed to load resource" in message.text  # a controller that is away, or a refusal
+        # a controller that is away, or a refusal
+        lost = "Failed to load resource" in message.text or "Failed to fetch" in message.text
         if message.type == "error" and not lost:
             self.complaints.append(message.text)
 

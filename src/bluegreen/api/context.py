@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 
 from bluegreen.api.access.sessions import Sessions
+from bluegreen.api.web.counters import Counters
 from bluegreen.engine.doorkeeper import Doorkeeper
 from bluegreen.engine.engine import Engine
 from bluegreen.engine.views import Viewer
@@ -34,6 +35,7 @@ class Context:
     doorkeeper: Doorkeeper
     exporters: Mapping[str, Exporter] = field(default_factory=dict)
     sessions: Sessions = field(default_factory=Sessions)
+    counters: Counters = field(default_factory=Counters)
 
 
 async def context(request: Request) -> Context:

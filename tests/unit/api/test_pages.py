@@ -48,6 +48,8 @@ def test_who_is_not_known_is_sent_to_the_log_in() -> None:
                 where = await path_of(scene, path)
                 answer = await browser.http.request(method, where)
                 assert (answer.status_code, answer.headers["Location"][:6]) == (303, "/login")
+                stream = await browser.http.request(method, where, headers={"Accept": "text/event-stream"})
+                assert stream.status_code == 401
                 part = await browser.http.request(method, where, headers={"HX-Request": "true"})
                 assert (part.status_code, part.headers["HX-Redirect"][:6]) == (401, "/login")
         assert await scene.trail() == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
@@ -12,11 +11,11 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from bluegreen.api.access import guard
 from bluegreen.api.context import Context, Use
+from bluegreen.api.models import dump
 from bluegreen.api.web import looks
 from bluegreen.api.web.page import PageRoute
 from bluegreen.domain.errors import BluegreenError
 from bluegreen.domain.events import Event
-from bluegreen.domain.naming import Color, color_of
 from bluegreen.engine.commands import lookup
 
 BEAT = 2.0
@@ -67,16 +66,12 @@ def _concern(request: Request, told: list[Event]) -> bool:
 
 
 @router.get("/services/{stack}/{name}/counters")
-async def counters(use: Use, stack: str, name: str) -> Response:
-    """Return requests and errors of each color since the balancer counts, of all pools of its routes."""
+async def counters(use: Use, stack: str, name: str, after: float = 0.0) -> Response:
+    """Return what the balancer counted of each color of a service's routes, newer than ``after``."""
     key = lookup.service(use.engine, name, stack)
-    pools = looks.pools_of(use, key)
-    facts = await use.engine.switchboard.observe(pools)
-    found: dict[str, Any] = {str(color): {"requests": 0, "errors": 0, "in_flight": 0} for color in Color}
-    for pool in pools:
-        if (seen := facts.pools.get(pool)) is not None:
-            color = found[str(color_of(pool))]
-            color["requests"] += seen.requests
-            color["errors"] += seen.errors
-            color["in_flight"] += seen.in_flight
-    return JSONResponse({"at": use.engine.clock.now(), "colors": found})
+    now = use.engine.clock.now()
+    if use.counters.due(key, now):
+        pools = looks.pools_of(use, key)
+        facts = await use.engine.switchboard.observe(pools)
+        use.counters.take(key, now, (facts.pools[pool] for pool in pools if pool in facts.pools))
+    return JSONResponse({"samples": dump(use.counters.since(key, after))})

@@ -150,7 +150,7 @@ def _refused(request: Request, error: BluegreenError) -> Response:
     """Return an error as a page; a log-in where that helps."""
     if error.code in UNKNOWN:
         to = "/login" + (f"?next={quote(request.url.path)}" if request.method == "GET" else "")
-        if "hx-request" in request.headers:
+        if "hx-request" in request.headers or "text/html" not in request.headers.get("accept", "text/html"):
             return Response(status_code=401, headers={"HX-Redirect": to})
         return RedirectResponse(to, 303)
     return render(request, "refusal.html", problems.status(error), error=error)

@@ -9,6 +9,7 @@
   const ink = () => getComputedStyle(document.documentElement);
   const color = (name) => ink().getPropertyValue(name).trim();
   const names = ["blue", "green"];
+  const hour = (at) => new Date(at * 1000).toISOString().slice(11, 19);
   const data = [[], [], [], []]; // seconds, blue, green, errors
   let before = null;
   let plot = null;
@@ -18,21 +19,21 @@
   }
 
   function draw() {
-    const rate = (self, value) => (value == null ? "–" : value.toFixed(value < 10 ? 1 : 0));
     return new uPlot({
       width: place.clientWidth,
       height: 200,
+      legend: { live: false },
       cursor: { drag: { x: false, y: false } },
       scales: {
         x: { range: (self, from, to) => [to - WINDOW, to] },
         y: { range: (self, from, to) => [0, Math.max(10, to * 1.1)] },
       },
-      axes: [axis({ space: 70 }), axis({ size: 44 })],
+      axes: [axis({ space: 90, values: (self, ticks) => ticks.map(hour) }), axis({ size: 44 })],
       series: [
         { label: "Time" },
-        { label: "blue", stroke: () => color("--blue"), width: 2, fill: () => color("--blue-soft"), value: rate, points: { show: false } },
-        { label: "green", stroke: () => color("--green"), width: 2, fill: () => color("--green-soft"), value: rate, points: { show: false } },
-        { label: "errors", stroke: () => color("--bad"), width: 2, dash: [4, 3], value: rate, points: { show: false } },
+        { label: "blue", stroke: () => color("--blue"), width: 2, fill: () => color("--blue-soft"), points: { show: false } },
+        { label: "green", stroke: () => color("--green"), width: 2, fill: () => color("--green-soft"), points: { show: false } },
+        { label: "errors", stroke: () => color("--bad"), width: 2, dash: [4, 3], points: { show: false } },
       ],
     }, data, place);
   }
@@ -47,9 +48,6 @@
       const errors = names.reduce((sum, name) => sum + grown(found.colors[name].errors, before.colors[name].errors), 0);
       [found.at, ...rates, errors / seconds].forEach((value, series) => data[series].push(value));
       while (data[0][0] < found.at - WINDOW) data.forEach((series) => series.shift());
-      if (plot) plot.setData(data);
-      else plot = draw();
-      place.dataset.points = String(data[0].length);
     }
     before = found;
   }
@@ -57,11 +55,13 @@
   async function look() {
     if (!document.hidden) {
       try {
-        const answer = await fetch(place.dataset.counters, { headers: { "HX-Request": "true" } });
-        if (answer.ok) take(await answer.json());
+        const address = `${place.dataset.counters}?after=${before ? before.at : 0}`;
+        const answer = await fetch(address, { headers: { Accept: "application/json" } });
+        if (answer.ok) (await answer.json()).samples.forEach(take);
+        if (data[0].length && plot) plot.setData(data);
+        else if (data[0].length) plot = draw();
+        place.dataset.points = String(data[0].length);
       } catch { /* the page says that the connection is lost */ }
-    } else {
-      before = null;
     }
     setTimeout(look, EVERY);
   }
