@@ -55,7 +55,7 @@ def test_a_release_is_begun_watched_taken_back_and_read_about(tmp_path: Path) ->
 
             service = await person.new_page()
             await service.goto(f"{site.url}/services/shop/web")
-            await drawn(service, 4)
+            await drawn(service, 3)
             await service.get_by_role("link", name="Deploy…").click()
             await expect(service.get_by_text("moves to it in one step")).to_be_visible()
             assert await violations(service) == []
@@ -69,7 +69,7 @@ def test_a_release_is_begun_watched_taken_back_and_read_about(tmp_path: Path) ->
             await expect(live).to_contain_text("devops-challenge:0.0.2")
             assert await overview.evaluate("window.untouched")
             await service.bring_to_front()
-            await drawn(service, 8)
+            await drawn(service, 6)
             await site.desk.picture(service, "service")
             assert await violations(service) == []
 

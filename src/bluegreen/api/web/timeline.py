@@ -30,7 +30,8 @@ _WRONG = frozenset({P.ABORTING, P.ABORTED, P.REVERTING, P.REVERTED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """``state`` is ``over``, ``now`` or ``ahead``; ``events`` are what happened in it, oldest first."""
+    """``state`` is ``over``, ``now`` or ``ahead``; ``wrong`` where it failed or goes back; ``events`` are
+    what happened in it, oldest first."""
 
     phase: Phase
     state: str
@@ -59,13 +60,14 @@ def timeline(rollout: Rollout, events: Sequence[Event], now: float) -> Timeline:
     here = path.index(rollout.phase)
     stages, during = [], _during(events)
     for position, phase in enumerate(path):
+        own = tuple(event for event, of in during if of == phase)
         stages.append(
             Stage(
                 phase=phase,
                 state=_state(position, here, final=rollout.final),
                 words=WORDS[phase],
-                wrong=phase in _WRONG,
-                events=tuple(event for event, of in during if of == phase),
+                wrong=phase in _WRONG or any(event.level == "error" for event in own),
+                events=own,
             )
         )
     left, why = _left(rollout, now)

@@ -2,7 +2,8 @@
 "use strict";
 (() => {
   const EVERY = 1000; // ms between two looks
-  const WINDOW = 120; // seconds that are shown
+  const WINDOW = 120; // seconds that are shown at most
+  const LEAST = 30; // and at least
   const place = document.getElementById("chart");
   if (!place) return;
 
@@ -25,7 +26,7 @@
       legend: { live: false },
       cursor: { drag: { x: false, y: false } },
       scales: {
-        x: { range: (self, from, to) => [to - WINDOW, to] },
+        x: { range: (self, from, to) => [Math.min(Math.max(from, to - WINDOW), to - LEAST), to] },
         y: { range: (self, from, to) => [0, Math.max(10, to * 1.1)] },
       },
       axes: [axis({ space: 90, values: (self, ticks) => ticks.map(hour) }), axis({ size: 44 })],
@@ -67,6 +68,6 @@
   }
 
   new ResizeObserver(() => { if (plot) plot.setSize({ width: place.clientWidth, height: 200 }); }).observe(place);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (plot) plot.redraw(); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (plot) { plot.destroy(); plot = draw(); } });
   look();
 })();
