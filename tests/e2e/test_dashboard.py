@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from tests.support.browser import Desk, violations
 from tests.support.docker_engine import free_port
 from tests.support.house import APP, House, managed
+from tests.support.waiting import until
 
 expect.set_options(timeout=20_000)
 
@@ -42,14 +44,30 @@ class Site:
         return page
 
 
-def test_a_release_is_begun_watched_taken_back_and_read_about(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with Site.open(tmp_path) as site, site.house.users(rate=150.0) as load:
+Play = Callable[[Callable[[Site], Awaitable[None]]], None]
+
+
+@pytest.fixture(scope="module")
+def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
+    """Return what plays a story on the one site of these tests: to build it takes longer than to use it."""
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        site = runner.run(stack.enter_async_context(Site.open(tmp_path_factory.mktemp("pictures"))))
+        try:
+            yield lambda story: runner.run(story(site))  # type: ignore[arg-type]
+        finally:
+            runner.run(stack.aclose())
+
+
+def test_a_release_is_begun_watched_taken_back_and_read_about(play: Play) -> None:
+    async def story(site: Site) -> None:
+        async with site.house.users(rate=150.0) as load:
             person = await site.desk.person()
             overview = await site.log_in("ana", "deployer", person)
             live = overview.locator("#service-shop-web .colors li", has_text="live")
             await expect(live).to_contain_text("devops-challenge:0.0.1")
             await overview.evaluate("window.untouched = true")
+            await overview.get_by_role("link", name="web", exact=True).focus()
             await site.desk.picture(overview, "overview")
             assert await violations(overview) == []
 
@@ -67,9 +85,9 @@ def test_a_release_is_begun_watched_taken_back_and_read_about(tmp_path: Path) ->
 
             await overview.bring_to_front()
             await expect(live).to_contain_text("devops-challenge:0.0.2")
-            assert await overview.evaluate("window.untouched")
+            assert await overview.evaluate("window.untouched && document.activeElement.textContent") == "web"
             await service.bring_to_front()
-            await drawn(service, 6)
+            await drawn(service, 5)
             await site.desk.picture(service, "service")
             assert await violations(service) == []
 
@@ -83,9 +101,12 @@ def test_a_release_is_begun_watched_taken_back_and_read_about(tmp_path: Path) ->
             result = await load.stop()
             assert result.failed == 0, result.first_failures
 
-            await read_back(site, overview)
+        await read_back(site, overview)
+        await site.house.request("DELETE", "/v1/tokens/ana")
+        await expect(overview.get_by_role("heading", name="Log in")).to_be_visible()
+        await person.close()
 
-    asyncio.run(main())
+    play(story)
 
 
 async def drawn(page: Page, points: int) -> None:
@@ -117,29 +138,46 @@ async def read_back(site: Site, page: Page) -> None:
     assert await violations(admin) == []
 
 
-def test_it_works_without_script_and_says_when_it_is_stale(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with Site.open(tmp_path) as site:
-            plain = await site.log_in("bob", "deployer", await site.desk.person(java_script_enabled=False))
-            await plain.get_by_role("link", name="web", exact=True).click()
-            await plain.get_by_role("link", name="Drain…").first.click()
-            await plain.get_by_label("Why").fill("looking at its memory")
-            await plain.get_by_role("button", name="Drain").click()
-            await plain.reload()
-            await expect(plain.get_by_text("looking at its memory")).to_be_visible()
-            await plain.get_by_role("link", name="Drain…").click()
-            await plain.get_by_role("button", name="Drain").click()
-            await expect(plain.get_by_role("alert")).to_contain_text("is the last instance")
+def test_it_works_without_script(play: Play) -> None:
+    async def story(site: Site) -> None:
+        person = await site.desk.person(java_script_enabled=False)
+        page = await site.log_in("bob", "deployer", person)
+        await page.get_by_role("link", name="web", exact=True).click()
+        await page.get_by_role("link", name="Drain…").first.click()
+        await page.get_by_label("Why").fill("looking at its memory")
+        await page.get_by_role("button", name="Drain").click()
+        await expect(page.get_by_role("heading", name="web", exact=True)).to_be_visible()
+        await until(lambda: seen(page, "looking at its memory"))
+        await page.get_by_role("link", name="Drain…").click()
+        await page.get_by_role("button", name="Drain").click()
+        await expect(page.get_by_role("alert")).to_contain_text("is the last instance")
+        await page.get_by_role("link", name="Overview").first.click()
+        await page.get_by_role("link", name="web", exact=True).click()
+        await page.get_by_role("link", name="Ready…").click()
+        await page.get_by_role("button", name="Put it back").click()
+        await until(lambda: seen(page, "Ready…", there=False))
+        await person.close()
 
-            page = await site.log_in("eve", "viewer", await site.desk.person())
-            await expect(page.get_by_role("link", name="web", exact=True)).to_be_visible()
-            with site.house.suspended():
-                await expect(page.get_by_role("status")).to_contain_text("Not up to date")
-                await site.desk.picture(page, "stale")
-            await expect(page.get_by_role("status")).to_be_hidden()
-            site.house.kill()
-            await site.house.start()
-            await expect(page.get_by_role("heading", name="Log in")).to_be_visible()
-            assert await violations(page) == []
+    play(story)
 
-    asyncio.run(main())
+
+async def seen(page: Page, words: str, *, there: bool = True) -> bool:
+    """Load the page anew and return whether ``words`` are on it, as is wanted."""
+    await page.reload()
+    return (await page.get_by_text(words).count() > 0) is there
+
+
+def test_it_says_when_it_is_stale_and_comes_back_by_itself(play: Play) -> None:
+    async def story(site: Site) -> None:
+        page = await site.log_in("eve", "viewer", await site.desk.person())
+        await expect(page.get_by_role("link", name="web", exact=True)).to_be_visible()
+        with site.house.suspended():
+            await expect(page.get_by_role("status")).to_contain_text("Not up to date")
+            await site.desk.picture(page, "stale")
+        await expect(page.get_by_role("status")).to_be_hidden()
+        site.house.kill()
+        await site.house.start()
+        await expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+        assert await violations(page) == []
+
+    play(story)

@@ -2,7 +2,7 @@
 // Where the stream is lost the page says so, and since when; it comes back by itself.
 "use strict";
 (() => {
-  const SILENT = 6000; // ms without a sign of life after which what is shown counts as stale
+  const SILENT = 5000; // ms without a sign of life after which what is shown counts as stale
   const AGAIN = 1500; // ms before a lost stream is opened anew
   const live = () => document.getElementById("live");
   const notice = document.getElementById("connection");
