@@ -73,7 +73,7 @@ def test_a_release_is_begun_watched_taken_back_and_read_about(play: Play) -> Non
 
             service = await person.new_page()
             await service.goto(f"{site.url}/services/shop/web")
-            await drawn(service, 3)
+            await drawn(service, 2)
             await service.get_by_role("link", name="Deploy…").click()
             await expect(service.get_by_text("moves to it in one step")).to_be_visible()
             assert await violations(service) == []
@@ -87,7 +87,7 @@ def test_a_release_is_begun_watched_taken_back_and_read_about(play: Play) -> Non
             await expect(live).to_contain_text("devops-challenge:0.0.2")
             assert await overview.evaluate("window.untouched && document.activeElement.textContent") == "web"
             await service.bring_to_front()
-            await drawn(service, 5)
+            await drawn(service, 4)
             await site.desk.picture(service, "service")
             assert await violations(service) == []
 
