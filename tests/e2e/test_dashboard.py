@@ -155,6 +155,7 @@ def test_it_works_without_script(play: Play) -> None:
         await page.get_by_role("link", name="web", exact=True).click()
         await page.get_by_role("link", name="Ready…").click()
         await page.get_by_role("button", name="Put it back").click()
+        await expect(page.get_by_role("heading", name="web", exact=True)).to_be_visible()
         await until(lambda: seen(page, "Ready…", there=False))
         await person.close()
 
