@@ -12,7 +12,7 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,6 @@ from bluegreen.domain.errors import BluegreenError, UserError
 from bluegreen.drivers.balancers.haproxy.export import export as haproxy
 from bluegreen.drivers.balancers.nginx.export import export as nginx
 from bluegreen.drivers.clock import SystemClock
-from bluegreen.drivers.messengers import webhook
-from bluegreen.drivers.messengers.webhook import open_webhook
 from bluegreen.drivers.probers.http import HttpProber
 from bluegreen.engine.announcer import Announcer
 from bluegreen.engine.boxes import Boxes
@@ -41,11 +39,14 @@ from bluegreen.engine.views import Viewer
 from bluegreen.lifetime import end, sole_use, told_to_end
 from bluegreen.opening import opened, opened_registry
 from bluegreen.ports.balancer import Balancer
+from bluegreen.ports.messenger import Messenger
 from bluegreen.ports.runtime import Runtime
 from bluegreen.settings import Settings
 
 LOCK = "controller.lock"
 DOCKER_PATIENCE = 3.0
+Notices = AbstractAsyncContextManager[Messenger]
+
 log = structlog.get_logger()
 
 
@@ -113,24 +114,28 @@ async def _answer(
         await end(beside)
 
 
-async def _watch(engine: Engine, tally: Tally, notices: webhook.Options | None) -> None:
+async def _watch(engine: Engine, tally: Tally, notices: Notices | None) -> None:
     """Count what happens, and tell people of it, until cancelled."""
     async with asyncio.TaskGroup() as group:
         group.create_task(tally.count())
         if notices is not None:
-            async with open_webhook(notices) as messenger:
+            async with notices as messenger:
                 await Herald(engine.bus, messenger, engine.clock).run()
 
 
-def _notices(settings: Settings) -> webhook.Options | None:
+def _notices(settings: Settings) -> Notices | None:
     if settings.notify_url is None:
         return None
+    # Imported here: it would cost every start a quarter of a second.
+    from bluegreen.drivers.messengers import webhook
+
     try:
-        return webhook.Options(
+        options = webhook.Options(
             url=settings.notify_url,
             style=settings.notify_style,
             secret=settings.notify_secret,
         )
+        return webhook.open_webhook(options)
     except ValidationError as error:
         raise UserError(
             "BLUEGREEN_NOTIFY_URL is no URL",

@@ -11,13 +11,12 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import cache
 from importlib.resources import files
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import ValidationError
 
 from bluegreen.api import problems
@@ -27,6 +26,9 @@ from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import Context
 from bluegreen.api.web import words
 from bluegreen.domain.errors import BluegreenError, UserError
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -135,6 +137,8 @@ def _files() -> dict[str, tuple[bytes, str]]:
 
 @cache
 def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # who opens no page need not wait for it
+
     environment = Environment(
         loader=PackageLoader(__package__, "templates"),
         autoescape=True,
