@@ -8,7 +8,9 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
+from bluegreen.api.access.sessions import Sessions
 from bluegreen.api.metrics.tally import Tally
+from bluegreen.api.web.counters import Counters
 from bluegreen.engine.doorkeeper import Doorkeeper
 from bluegreen.engine.engine import Engine
 from bluegreen.engine.views import Viewer
@@ -34,6 +36,8 @@ class Context:
     doorkeeper: Doorkeeper
     tally: Tally
     exporters: Mapping[str, Exporter] = field(default_factory=dict)
+    sessions: Sessions = field(default_factory=Sessions)
+    counters: Counters = field(default_factory=Counters)
 
 
 async def context(request: Request) -> Context:

@@ -29,6 +29,8 @@ _OF_CODE = {
     "unauthenticated": 401,
     "token_expired": 401,
     "forbidden": 403,
+    "forged_request": 403,
+    "foreign_name": 403,
     "stack_changed": 412,
     "too_large": 413,
     "too_many_tries": 429,

@@ -46,7 +46,8 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Whoever asks: ``via`` is how it is known (``socket``, ``token``), ``origin`` where it asks from."""
+    """Whoever asks: ``via`` is how it is known (``socket``, ``token``, ``session``),
+    ``origin`` where it asks from."""
 
     name: str
     role: Role

@@ -61,7 +61,11 @@ class Doorkeeper:
         self._tokens = {token.id: token for token in await self._store.tokens()}
 
     def by_token(self, text: str, origin: str) -> Actor:
-        """Return whose token ``text`` is.
+        """Return whose token ``text`` is. Raises what :meth:`shown` raises."""
+        return actor(self.shown(text, origin), "token", origin)
+
+    def shown(self, text: str, origin: str) -> Token:
+        """Return the token that ``text`` is.
 
         Raises ``UserError``: ``unauthenticated``, ``token_expired``, or ``too_many_tries`` with
         ``Retry-After`` as evidence.
@@ -80,7 +84,12 @@ class Doorkeeper:
                 code="token_expired",
                 hint="Ask an administrator for a new one: `bluegreen token create`.",
             )
-        return Actor(name=token.name, role=token.role, via="token", origin=origin, stacks=token.stacks)
+        return token
+
+    def valid(self, id: str) -> Token | None:
+        """Return the token with this id, ``None`` once it was withdrawn or has expired."""
+        token = self._tokens.get(id)
+        return None if token is None or token.expired(self._clock.now()) else token
 
     def tokens(self) -> Sequence[Token]:
         return tuple(self._tokens.values())
@@ -115,6 +124,10 @@ class Doorkeeper:
 
     async def deeds(self, query: DeedQuery) -> Sequence[Deed]:
         return await self._store.deeds(query)
+
+
+def actor(token: Token, via: str, origin: str) -> Actor:
+    return Actor(name=token.name, role=token.role, via=via, origin=origin, stacks=token.stacks)
 
 
 def unauthenticated(message: str) -> UserError:

@@ -10,27 +10,31 @@ from typing import cast
 from fastapi import Request
 from fastapi.routing import APIRoute
 
-from bluegreen.api.access import rights
+from bluegreen.api.access import rights, sessions
 from bluegreen.api.access.entrance import SOCKET, entrance, origin
 from bluegreen.api.access.rights import Operation
 from bluegreen.api.context import Context
 from bluegreen.domain.access import Actor, Role
 from bluegreen.domain.errors import BluegreenError, UserError
+from bluegreen.engine import doorkeeper
 from bluegreen.engine.commands import instances, lookup
-from bluegreen.engine.doorkeeper import unauthenticated
 
 
 async def check(request: Request) -> None:
-    """Raises ``UserError``: ``unauthenticated``, ``token_expired``, ``too_many_tries``, ``forbidden``."""
+    """Raises ``UserError``: ``unauthenticated``, ``token_expired``, ``too_many_tries``, ``forbidden``,
+    ``forged_request``."""
     use: Context = request.app.state.context
     actor = identify(request, use)
     request.state.actor = actor
     asked = operation(request)
     if not actor.may(rights.needed(asked)):
         raise _too_little(actor, rights.needed(asked))
-    request.state.stack = await _stack(request, use, asked, actor)
-    if actor.stacks and asked not in rights.OF_NO_STACK and not actor.sees(request.state.stack):
+    request.state.stack = stack = await _stack(request, use, asked, actor)
+    everywhere = asked in rights.OF_NO_STACK or (asked in rights.SIFTED and not stack)
+    if actor.stacks and not everywhere and not actor.sees(stack):
         raise _elsewhere(actor)
+    if actor.via == sessions.SESSION and asked in rights.NEEDED and request.method != "GET":
+        prove(request, request.headers.get(sessions.HEADER, ""))
 
 
 def identify(request: Request, use: Context) -> Actor:
@@ -38,10 +42,39 @@ def identify(request: Request, use: Context) -> Actor:
     where = origin(request.scope)
     if entrance(request.scope) == SOCKET:
         return Actor(name=where, role=Role.ADMIN, via=SOCKET, origin=where)
+    if "authorization" not in request.headers and (known := _by_session(request, use)):
+        return known
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not text.strip():
-        raise unauthenticated("this address of the controller wants a token")
+        raise doorkeeper.unauthenticated("this address of the controller wants a token")
     return use.doorkeeper.by_token(text.strip(), where)
+
+
+def secret(request: Request) -> str:
+    """Return what a form of whoever asks carries to show that it came from a page of ours; empty where
+    nothing that a browser sends by itself lets it in."""
+    use: Context = request.app.state.context
+    if entrance(request.scope) == SOCKET:
+        return use.sessions.seal(f"{SOCKET} {origin(request.scope)}")
+    found = use.sessions.find(sessions.cookie(request), use.engine.clock.now())
+    return "" if "authorization" in request.headers or found is None else found.csrf
+
+
+def prove(request: Request, shown: str) -> None:
+    """Raises ``UserError`` (``forged_request``) unless ``shown`` is the :func:`secret` of whoever asks."""
+    wanted = secret(request)
+    if wanted and not sessions.same(wanted, shown):
+        raise sessions.forged()
+
+
+def _by_session(request: Request, use: Context) -> Actor | None:
+    id = sessions.cookie(request)
+    found = use.sessions.find(id, use.engine.clock.now())
+    token = None if found is None else use.doorkeeper.valid(found.token)
+    if token is None:
+        use.sessions.close(id)
+        return None
+    return doorkeeper.actor(token, sessions.SESSION, origin(request.scope))
 
 
 def operation(request: Request) -> Operation:
@@ -69,7 +102,7 @@ async def _stack(request: Request, use: Context, asked: Operation, actor: Actor)
 
 async def _named(request: Request, use: Context, asked: Operation) -> str:
     noun = asked[1].removeprefix("/v1").split("/")[1]
-    within = request.query_params.get("stack") or None
+    within = request.path_params.get("stack") or request.query_params.get("stack") or None
     name = request.path_params.get("name", "")
     match noun:
         case "export" if asked[0] == "POST":

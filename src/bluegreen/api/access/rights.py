@@ -9,7 +9,7 @@ from __future__ import annotations
 from bluegreen.domain.access import Role
 
 Operation = tuple[str, str]
-"""HTTP method and path as the API describes it."""
+"""HTTP method and path, as the API describes it or as the dashboard has it."""
 
 _VIEWER: tuple[Operation, ...] = (
     ("GET", "/v1/about"),
@@ -75,6 +75,47 @@ NEEDED: dict[Operation, Role] = {
     **dict.fromkeys(_ADMIN, Role.ADMIN),
 }
 
+PAGES: dict[Operation, Role] = {
+    **dict.fromkeys(
+        (
+            ("GET", "/"),
+            ("GET", "/live"),
+            ("GET", "/history"),
+            ("GET", "/events"),
+            ("GET", "/rollouts/{id}"),
+            ("GET", "/services/{stack}/{name}"),
+            ("GET", "/services/{stack}/{name}/counters"),
+        ),
+        Role.VIEWER,
+    ),
+    **{
+        (method, path): Role.DEPLOYER
+        for method in ("GET", "POST")
+        for path in (
+            "/services/{stack}/{name}/deploy",
+            "/services/{stack}/{name}/rollback",
+            "/services/{stack}/{name}/scale",
+            "/routes/{stack}/{name}/switch",
+            "/routes/{stack}/{name}/rollback",
+            "/rollouts/{id}/abort",
+            "/instances/{name}/drain",
+            "/instances/{name}/ready",
+        )
+    },
+    ("GET", "/audit"): Role.ADMIN,
+}
+"""The dashboard: a page that asks takes the role that its answer takes."""
+
+OPEN: frozenset[Operation] = frozenset(
+    {("GET", "/login"), ("POST", "/login"), ("POST", "/logout"), ("GET", "/static/{name}")}
+)
+"""What anybody may call, as it tells nothing: the way in, the way out, and what pages are made of."""
+
+SIFTED: frozenset[Operation] = frozenset(
+    ("GET", path) for path in ("/", "/live", "/history", "/events", "/audit")
+)
+"""Pages that, unless a stack is named, show of all stacks what their reader may see."""
+
 OF_NO_STACK: frozenset[Operation] = frozenset({("GET", "/v1/about"), ("GET", "/v1/whoami")})
 """What tells nothing of any stack: a token for one stack may call it as it is."""
 
@@ -85,7 +126,7 @@ QUESTIONS: frozenset[Operation] = frozenset(
 
 
 def needed(operation: Operation) -> Role:
-    return NEEDED.get(operation, Role.ADMIN)
+    return NEEDED.get(operation) or PAGES.get(operation, Role.ADMIN)
 
 
 def changes(operation: Operation) -> bool:

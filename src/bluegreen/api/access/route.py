@@ -28,18 +28,22 @@ DONE = "done"
 
 
 class GuardedRoute(APIRoute):
+    async def admit(self, request: Request) -> None:
+        """Raises what keeps the request from being carried out."""
+        await guard.check(request)
+
     def get_route_handler(self) -> Handler:
         operate = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
             if not rights.changes(guard.operation(request)):
-                await guard.check(request)
+                await self.admit(request)
                 return await operate(request)
             outcome, rollout = "controller_fault", ""
             try:
-                await guard.check(request)
+                await self.admit(request)
                 answer = await operate(request)
-                outcome, rollout = DONE, _rollout(answer)
+                outcome, rollout = DONE, getattr(request.state, "rollout", "") or _rollout(answer)
                 return answer
             except BluegreenError as error:
                 outcome = error.code

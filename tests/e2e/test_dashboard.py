@@ -1,0 +1,184 @@
+"""The dashboard in a real browser: a release is begun, watched, taken back and read about, under load."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from playwright.async_api import BrowserContext, Page, expect
+
+from tests.support.browser import Desk, violations
+from tests.support.docker_engine import free_port
+from tests.support.house import APP, House, managed
+from tests.support.waiting import until
+
+expect.set_options(timeout=20_000)
+
+
+class Site:
+    """A house whose dashboard is open to browsers of this machine, and one browser."""
+
+    def __init__(self, house: House, desk: Desk, url: str) -> None:
+        self.house = house
+        self.desk = desk
+        self.url = url
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, folder: Path) -> AsyncIterator[Site]:
+        address = f"127.0.0.1:{free_port()}"
+        async with House.standing(listen=address) as house, Desk.open(folder) as desk:
+            await house.up(managed(house.port, replicas=2))
+            yield cls(house, desk, f"http://{address}")
+
+    async def log_in(self, name: str, role: str, person: BrowserContext, path: str = "/") -> Page:
+        made = await self.house.post("/v1/tokens", {"name": name, "role": role})
+        page = await person.new_page()
+        await page.goto(self.url + path)
+        await page.get_by_label("Token").fill(made["text"])
+        await page.get_by_role("button", name="Log in").click()
+        await expect(page.get_by_text(name, exact=True)).to_be_visible()
+        return page
+
+
+Play = Callable[[Callable[[Site], Awaitable[None]]], None]
+
+
+@pytest.fixture(scope="module")
+def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
+    """Return what plays a story on the one site of these tests: to build it takes longer than to use it."""
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        site = runner.run(stack.enter_async_context(Site.open(tmp_path_factory.mktemp("pictures"))))
+        try:
+            yield lambda story: runner.run(story(site))  # type: ignore[arg-type]
+        finally:
+            runner.run(stack.aclose())
+
+
+def test_a_release_is_begun_watched_taken_back_and_read_about(play: Play) -> None:
+    async def story(site: Site) -> None:
+        async with site.house.users(rate=150.0) as load:
+            person = await site.desk.person()
+            overview = await site.log_in("ana", "deployer", person)
+            live = overview.locator("#service-shop-web .colors li", has_text="live")
+            await expect(live).to_contain_text("devops-challenge:0.0.1")
+            await overview.evaluate("window.untouched = true")
+            await overview.get_by_role("link", name="web", exact=True).focus()
+            await site.desk.picture(overview, "overview")
+            assert await violations(overview) == []
+
+            service = await person.new_page()
+            await service.goto(f"{site.url}/services/shop/web")
+            await drawn(service, 2)
+            await service.get_by_role("link", name="Deploy…").click()
+            await expect(service.get_by_text("moves to it in one step")).to_be_visible()
+            assert await violations(service) == []
+            await service.get_by_label("Image").fill(f"{APP}:0.0.2")
+            await service.get_by_role("button", name="Deploy").click()
+            await expect(service.locator("[aria-current=step]")).to_contain_text("baking")
+            await expect(service.locator("[aria-current=step]")).to_contain_text("left of the way back")
+            assert await site.house.version() == "0.0.2"
+
+            await overview.bring_to_front()
+            await expect(live).to_contain_text("devops-challenge:0.0.2")
+            assert await overview.evaluate("window.untouched && document.activeElement.textContent") == "web"
+            await service.bring_to_front()
+            await drawn(service, 4)
+            await site.desk.picture(service, "service")
+            assert await violations(service) == []
+
+            await service.get_by_role("link", name="Roll back…").click()
+            await expect(service.get_by_text("which is still warm, in one step")).to_be_visible()
+            await service.get_by_role("button", name="Roll back").click()
+            await overview.bring_to_front()
+            await expect(live).to_contain_text("devops-challenge:0.0.1")
+            assert await overview.evaluate("window.untouched")
+            assert await site.house.version() == "0.0.1"
+            result = await load.stop()
+            assert result.failed == 0, result.first_failures
+
+        await read_back(site, overview)
+        await site.house.request("DELETE", "/v1/tokens/ana")
+        await expect(overview.get_by_role("heading", name="Log in")).to_be_visible()
+        await person.close()
+
+    play(story)
+
+
+async def drawn(page: Page, points: int) -> None:
+    """Return once the chart has so many points."""
+    await page.wait_for_function(
+        "least => Number(document.getElementById('chart').dataset.points) >= least", arg=points
+    )
+
+
+async def read_back(site: Site, page: Page) -> None:
+    """Find the release again: in the history, with its reason, and in the audit trail."""
+    await page.get_by_role("link", name="History").click()
+    await page.get_by_label("Words").fill("0.0.2")
+    await page.get_by_role("button", name="Search").click()
+    row = page.get_by_role("row", name="reverted")
+    await expect(row).to_contain_text("web.green")
+    await page.goto(f"{site.url}/history")
+    await expect(page.get_by_role("row")).to_have_count(3)
+    await site.desk.picture(page, "history")
+    assert await violations(page) == []
+    await page.emulate_media(color_scheme="dark")
+    assert await violations(page) == []
+    await page.get_by_role("link", name="deploy").first.click()
+    await expect(page.get_by_text("traffic is back on web.blue")).to_be_visible()
+
+    admin = await site.log_in("root", "admin", await site.desk.person(), "/audit")
+    rows = admin.get_by_role("row", name="ana")
+    await expect(rows.filter(has_text="rollback (services)")).to_contain_text("127.0.0.1 by session")
+    assert await violations(admin) == []
+
+
+def test_it_works_without_script(play: Play) -> None:
+    async def story(site: Site) -> None:
+        person = await site.desk.person(java_script_enabled=False)
+        page = await site.log_in("bob", "deployer", person)
+        await page.get_by_role("link", name="web", exact=True).click()
+        await page.get_by_role("link", name="Drain…").first.click()
+        await page.get_by_label("Why").fill("looking at its memory")
+        await page.get_by_role("button", name="Drain").click()
+        await expect(page.get_by_role("heading", name="web", exact=True)).to_be_visible()
+        await until(lambda: seen(page, "looking at its memory"))
+        await page.get_by_role("link", name="Drain…").click()
+        await page.get_by_role("button", name="Drain").click()
+        await expect(page.get_by_role("alert")).to_contain_text("is the last instance")
+        await page.get_by_role("link", name="Overview").first.click()
+        await page.get_by_role("link", name="web", exact=True).click()
+        await page.get_by_role("link", name="Ready…").click()
+        await page.get_by_role("button", name="Put it back").click()
+        await expect(page.get_by_role("heading", name="web", exact=True)).to_be_visible()
+        await until(lambda: seen(page, "Ready…", there=False))
+        await person.close()
+
+    play(story)
+
+
+async def seen(page: Page, words: str, *, there: bool = True) -> bool:
+    """Load the page anew and return whether ``words`` are on it, as is wanted."""
+    await page.reload()
+    return (await page.get_by_text(words).count() > 0) is there
+
+
+def test_it_says_when_it_is_stale_and_comes_back_by_itself(play: Play) -> None:
+    async def story(site: Site) -> None:
+        page = await site.log_in("eve", "viewer", await site.desk.person())
+        await expect(page.get_by_role("link", name="web", exact=True)).to_be_visible()
+        with site.house.suspended():
+            await expect(page.get_by_role("status")).to_contain_text("Not up to date")
+            await site.desk.picture(page, "stale")
+        await expect(page.get_by_role("status")).to_be_hidden()
+        site.house.kill()
+        await site.house.start()
+        await expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+        assert await violations(page) == []
+
+    play(story)
