@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -169,6 +170,42 @@ def test_the_controller_and_the_follower_die_and_the_registry_too() -> None:
             unharmed(await load.stop())
 
     play(two_colors, scenario)
+
+
+def test_no_old_color_is_ended_while_a_box_that_followed_is_not_heard_of() -> None:
+    async def scenario(scene: Scene) -> None:
+        house, box = scene.house, scene.box
+        refused = await house.cli("box", "forget", "north")
+        assert (refused.code, "box_follows" in refused.err) == (2, True), refused
+        async with box.users() as load:
+            box.end()
+            held = await held_for(house, await house.deploy("web", "0.0.2"), "box north is not heard of")
+            assert "not heard of" in (await house.cli("status")).out
+            assert (await house.version(), await box.version()) == ("0.0.2", "0.0.1")
+            box.start()
+            assert (await house.final(held["id"]))["phase"] == "done"
+            assert await box.version() == "0.0.2"
+            unharmed(await load.stop())
+        box.end()
+        held = await held_for(house, await house.deploy("web", "0.0.3"), "box north is not heard of")
+        forgotten = await house.cli("box", "forget", "north")
+        assert (forgotten.code, "forgotten in" in forgotten.out) == (0, True), forgotten
+        assert (await house.final(held["id"]))["phase"] == "done"
+        assert "not heard of" not in (await house.cli("box", "ls")).out
+
+    play(shop, scenario, own="haproxy")
+
+
+async def held_for(house: House, rollout: dict[str, Any], why: str) -> dict[str, Any]:
+    """Wait until a rollout that succeeded for users ends nothing, and says why."""
+    assert rollout["outcome"]["exit_code"] == 0, rollout
+
+    async def told() -> bool:
+        events = await house.get(f"/v1/events?rollout={rollout['id']}")
+        return any(e["kind"] == "rollout.held" and why in e["message"] for e in events)
+
+    await until(told, timeout=30.0)
+    return rollout
 
 
 @pytest.mark.together(runtime="process", balancer="nginx elsewhere", registry="consul")

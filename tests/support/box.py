@@ -82,6 +82,12 @@ class Box:
         assert self._process is not None
         self._process.wait(10)
 
+    def end(self) -> None:
+        """End the follower as its operator would; its balancer goes on."""
+        self.signal(signal.SIGTERM)
+        assert self._process is not None
+        self._process.wait(10)
+
     def log(self) -> str:
         return (self.home / "box.log").read_text(errors="replace")
 

@@ -23,7 +23,15 @@ _STATUS: dict[type[BluegreenError], int] = {
     Bug: 500,
 }
 _CONFLICTS = frozenset(
-    {"rollout_in_progress", "too_late", "live_color", "last_instance", "already_live", "token_exists"}
+    {
+        "rollout_in_progress",
+        "too_late",
+        "live_color",
+        "last_instance",
+        "already_live",
+        "token_exists",
+        "box_follows",
+    }
 )
 _OF_CODE = {
     "unauthenticated": 401,

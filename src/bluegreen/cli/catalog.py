@@ -47,6 +47,7 @@ ROOT = {
     "maintenance": Entry(
         "maintenance:maintenance", "Answer everybody on a route with 503 and a page, or end that.", _STEER
     ),
+    "box": Entry("groups:box", "See and forget the balancers on other boxes.", _STEER),
     "check": Entry("check:check", "Report every problem of a stack file at once.", _CHECK),
     "schema": Entry("check:schema", "Print the JSON Schema of stack files, for editors.", _CHECK),
     "doctor": Entry("doctor:doctor", "Diagnose this machine and the controller.", _CHECK),
@@ -118,4 +119,9 @@ TOKEN = {
     "create": Entry("token:create", "Make a token, and print it this once."),
     "ls": Entry("token:ls", "List tokens."),
     "rm": Entry("token:rm", "Withdraw a token, by its name or id: it opens nothing from now on."),
+}
+
+BOX = {
+    "ls": Entry("box:ls", "List the balancers on other boxes: who follows, who is missed."),
+    "forget": Entry("box:forget", "Miss a box no more that is gone for good."),
 }

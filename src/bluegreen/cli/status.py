@@ -72,11 +72,17 @@ def status_text(found: View) -> str:
 def boxes_text(boxes: Sequence[View]) -> str:
     rows = []
     for box in boxes:
-        state = click.style("behind", fg="yellow") if box["behind"] else click.style("in step", fg="green")
+        state = _box_state(box)
         since = box["stale_since"]
         stale = "" if since is None else f"in doubt for {span(time.time() - since)}: {box['trouble']}"
         rows.append((box["name"], box["stack"], box["balancer"], state, stale or box["trouble"]))
     return table(("box", "stack", "balancer", "state", ""), rows)
+
+
+def _box_state(box: View) -> str:
+    if box["lost"]:
+        return click.style("not heard of", fg="red")
+    return click.style("behind", fg="yellow") if box["behind"] else click.style("in step", fg="green")
 
 
 def routes_text(routes: Sequence[View]) -> str:

@@ -91,15 +91,17 @@ class Facts:
     """One immutable look at everything a rollout depends on. ``now`` is UNIX seconds.
 
     ``weights`` holds the observed weights of each of the rollout's routes, ``None`` when the
-    balancer did not answer. ``waiting_for`` names dependencies that are not up yet,
-    ``failed_dependency`` one whose own rollout failed. ``down`` holds each dependency that was up once
-    and has no running instance now, with what became of it: the health check says whether that matters.
+    balancer did not answer; ``unheard`` tells who may carry others, as nothing is heard of them.
+    ``waiting_for`` names dependencies that are not up yet, ``failed_dependency`` one whose own rollout
+    failed. ``down`` holds each dependency that was up once and has no running instance now, with what
+    became of it: the health check says whether that matters.
     """
 
     now: float
     target: PoolView
     source: PoolView | None = None
     weights: Mapping[RouteId, Mapping[PoolId, int]] | None = field(default_factory=dict)
+    unheard: tuple[str, ...] = ()
     waiting_for: tuple[str, ...] = ()
     failed_dependency: str = ""
     down: tuple[tuple[str, str], ...] = ()

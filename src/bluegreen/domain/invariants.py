@@ -10,6 +10,8 @@ from bluegreen.domain.naming import PoolId
 from bluegreen.domain.rollout import Phase, Rollout
 from bluegreen.domain.steps import Cut, SetWeights, Step, StopPool
 
+AFTER_USERS = frozenset({Phase.RETIRING, Phase.REVERTING})
+
 
 def violations(rollout: Rollout, facts: Facts, step: Step) -> tuple[str, ...]:
     """Return what speaks against ``step`` now; empty when it may be performed."""
@@ -40,7 +42,8 @@ def _stopping(rollout: Rollout, facts: Facts, pool: PoolId) -> tuple[str, ...]:
         return ()
     if facts.weights is None:
         return ("the balancer does not say who has the traffic",)
-    found = _carrying(facts, pool)
+    # Only what had users: who is not heard of cannot lead anybody to a color that never got traffic.
+    found = _carrying(facts, pool) + (facts.unheard if rollout.phase in AFTER_USERS else ())
     return found + tuple(_source_may_end(rollout, facts)) if pool == rollout.source else found
 
 

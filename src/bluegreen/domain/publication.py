@@ -32,6 +32,7 @@ STRUCTURE = "structure"
 REVISION = "revision"
 ROUTES = "routes/"
 BOXES = "boxes/"
+MARKS = "marks/"
 
 Weights = Mapping[PoolId, int]
 
@@ -93,6 +94,20 @@ class BoxReport:
     pools: Mapping[PoolId, PoolFacts] = field(default_factory=dict)
     stale_since: float | None = None
     trouble: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """That a balancer on another box follows a stack: a document under :data:`MARKS`.
+
+    It outlives the box's reports, so that a box that is not heard of any more is missed: its balancer may go
+    on with what it was told last. ``at`` is UNIX seconds by the box's own clock, of its first report since it
+    was started or since the mark was lost.
+    """
+
+    box: str
+    balancer: str
+    at: float
 
 
 def structure_of(routing: Routing, stack: str) -> Routing:

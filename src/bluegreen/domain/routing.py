@@ -242,7 +242,11 @@ class BalancerEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalancerFacts:
-    """What the balancer says is true. A route or pool that is absent is unknown, not empty."""
+    """What the balancer says is true. A route or pool that is absent is unknown, not empty.
+
+    ``unheard`` tells in words who may carry something else, as nothing is heard of them now.
+    """
 
     weights: Mapping[RouteId, Mapping[PoolId, int]] = field(default_factory=dict)
     pools: Mapping[PoolId, PoolFacts] = field(default_factory=dict)
+    unheard: tuple[str, ...] = ()

@@ -19,9 +19,11 @@ from bluegreen.domain.errors import BluegreenError, Temporary
 from bluegreen.domain.naming import PoolId, RouteId, stack_of
 from bluegreen.domain.publication import (
     BOXES,
+    MARKS,
     REVISION,
     STRUCTURE,
     BoxReport,
+    Mark,
     Revision,
     Share,
     Structure,
@@ -30,7 +32,7 @@ from bluegreen.domain.publication import (
     structure_of,
 )
 from bluegreen.domain.routing import Pool, Routing
-from bluegreen.engine.pictures import picture, reports, share_key
+from bluegreen.engine.pictures import marks, picture, reports, share_key
 from bluegreen.ports.clock import Clock
 from bluegreen.ports.codec import encode
 from bluegreen.ports.registry import Registry
@@ -74,6 +76,8 @@ class Announcer:
         self.standing = Standing()
         self.reports: dict[str, dict[str, BoxReport]] = {}
         """What the boxes that follow reported last, by published stack and box."""
+        self.marks: dict[str, dict[str, Mark | None]] = {}
+        """The boxes that are to be heard of, by published stack and box."""
         self._clock = clock
         self._owner = owner
         self._wanted: Routing | None = None
@@ -119,6 +123,17 @@ class Announcer:
     def lingers(self) -> bool:
         """Whether somebody who left is still shown, as draining: telling the same again takes them out."""
         return bool(self._lingering)
+
+    def lost(self, stack: str) -> dict[str, Mark | None]:
+        """Return the boxes that followed ``stack`` and are not heard of now: their balancers may go on."""
+        heard = self.reports.get(stack, {})
+        return {box: mark for box, mark in self.marks.get(stack, {}).items() if box not in heard}
+
+    async def forget(self, stack: str, box: str) -> None:
+        """Miss a box no more. Raises what the registry raises."""
+        await self.registry.report(stack, MARKS + box, "")
+        self.marks.get(stack, {}).pop(box, None)
+        self._tell_listeners()
 
     async def next_report(self) -> None:
         """Wait until something changed in the registry, such as what a box reports."""
@@ -246,7 +261,7 @@ class Announcer:
             versions={
                 key: document.version
                 for key, document in listing.documents.items()
-                if not key.startswith(BOXES)
+                if not key.startswith((BOXES, MARKS))
             },
             structure=shown.structure.routing if shown.structure is not None and believed else None,
             shares={route: share.weights for route, share in shown.shares.items() if believed},
@@ -273,6 +288,7 @@ class Announcer:
             for stack in watched.keys() - self._stacks:
                 watched.pop(stack).cancel()
                 self.reports.pop(stack, None)
+                self.marks.pop(stack, None)
             await self._stacks_changed.wait()
             self._stacks_changed.clear()
 
@@ -285,7 +301,7 @@ class Announcer:
                 except (BluegreenError, TimeoutError) as error:
                     self._complain(error)
                     continue
-                self.reports[stack] = reports(listing)
+                self.reports[stack], self.marks[stack] = reports(listing), marks(listing)
                 self._tell_listeners()
                 with suppress(BluegreenError):
                     await self._compare(stack, listing)

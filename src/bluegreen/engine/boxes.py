@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 
 import structlog
 
@@ -77,7 +78,17 @@ class Boxes:
                 code="no_box",
                 hint="Start one: `bluegreen balancer --from REGISTRY --stack STACK`.",
             )
-        return merged(views, pools)
+        return replace(merged(views, pools), unheard=self._unheard(pools))
+
+    def _unheard(self, pools: Collection[PoolId] | None) -> tuple[str, ...]:
+        """Return who may carry something else than is known, in words."""
+        stacks = set(self._announcer.reports) if pools is None else {stack_of(pool) for pool in pools}
+        told: list[str] = []
+        for stack in sorted(stacks):
+            if stack not in self._announcer.reports:
+                told.append(f"what balancers on other boxes carry of {stack} is not known yet")
+            told += [_lost(box) for box in sorted(self._announcer.lost(stack))]
+        return tuple(dict.fromkeys(told))
 
     async def supervise(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -160,6 +171,13 @@ class Boxes:
                     await unread.put(BalancerEvent(pool=pool_id, server=name, health=health, why=why, at=now))
             before = seen
             await self._announcer.next_report()
+
+
+def _lost(box: str) -> str:
+    return (
+        f"box {box} is not heard of, and its balancer may still lead users here: "
+        f"start `bluegreen balancer` there, or, if it is gone for good, `bluegreen box forget {box}`"
+    )
 
 
 async def _pass_on(balancer: Balancer, unread: Unread) -> None:

@@ -16,7 +16,7 @@ from bluegreen.domain.announcement import Listing
 from bluegreen.domain.errors import BluegreenError
 from bluegreen.domain.last_good import Belief, believe
 from bluegreen.domain.naming import PoolId, RouteId, stack_of
-from bluegreen.domain.publication import BOXES, REVISION, BoxReport, Picture, assembled
+from bluegreen.domain.publication import BOXES, MARKS, REVISION, BoxReport, Mark, Picture, assembled
 from bluegreen.domain.routing import BalancerFacts, Route, Routing
 from bluegreen.engine.pictures import picture
 from bluegreen.ports.balancer import Balancer
@@ -100,6 +100,7 @@ class Follower:
         self._seen: dict[str, Listing] = {}
         self._whole_routing = Routing()
         self._unreported: set[str] = set(self._stacks)
+        self._unmarked: set[str] = set(self._stacks)
         self._changed = asyncio.Event()
         self._good = ""
         self._kept_routes: Mapping[RouteId, Route] = {}
@@ -204,6 +205,8 @@ class Follower:
                 self._wake.set()
 
     def _take(self, stack: str, listing: Listing) -> None:
+        if MARKS + self._box not in listing.documents:
+            self._unmarked.add(stack)
         said, unreadable = picture(listing)
         belief = believe(self._beliefs[stack], said, self._clock.now())
         self._beliefs[stack] = belief
@@ -328,6 +331,10 @@ class Follower:
         self.reports[stack] = report
         try:
             async with asyncio.timeout(DEADLINE):
+                if stack in self._unmarked:  # first: who was heard of once is to be missed
+                    mark = Mark(box=self._box, balancer=self._balancer.name, at=report.at)
+                    await self._registry.write(stack, MARKS + self._box, encode(mark), None)
+                    self._unmarked.discard(stack)
                 await self._registry.report(stack, BOXES + self._box, encode(report))
         except (BluegreenError, TimeoutError):
             self._unreported.add(stack)  # with the next look; that the registry is silent is told there

@@ -60,6 +60,7 @@ class Observer:
             target=self.target(rollout, balancer),
             source=None if rollout.source is None else self.view(rollout.stack, rollout.source, balancer),
             weights=self._weights(rollout, balancer),
+            unheard=() if balancer is None else balancer.unheard,
             waiting_for=waiting,
             failed_dependency=failed,
             down=self._down(rollout),

@@ -13,10 +13,12 @@ from bluegreen.domain.announcement import Document, Listing
 from bluegreen.domain.naming import RouteId, route_id
 from bluegreen.domain.publication import (
     BOXES,
+    MARKS,
     REVISION,
     ROUTES,
     STRUCTURE,
     BoxReport,
+    Mark,
     Picture,
     Revision,
     Share,
@@ -56,6 +58,15 @@ def reports(listing: Listing) -> dict[str, BoxReport]:
         if report is not None:
             found[key.removeprefix(BOXES)] = report
     return found
+
+
+def marks(listing: Listing) -> dict[str, Mark | None]:
+    """Return the boxes that are to be heard of; ``None`` for one whose mark cannot be read."""
+    return {
+        key.removeprefix(MARKS): _read(Mark, listing, key, [])
+        for key in listing.documents
+        if key.startswith(MARKS)
+    }
 
 
 def share_key(route: RouteId, stack: str) -> str:

@@ -103,6 +103,7 @@ class BoxView:
     """A balancer on another box, as it reports. ``behind``: it does not carry yet what was published last.
 
     ``stale_since`` (UNIX seconds, by its clock) and ``trouble`` say since when and why it may be out of date.
+    One that is ``lost`` followed and is not heard of: it may go on with what it was told last.
     """
 
     name: str
@@ -111,6 +112,7 @@ class BoxView:
     behind: bool
     stale_since: float | None
     trouble: str
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +171,20 @@ class Viewer:
             )
             for name, reports in announcer.reports.items()
             for report in reports.values()
+            if stack in (None, name)
+        ]
+        boxes += [
+            BoxView(
+                name=box,
+                stack=name,
+                balancer="-" if mark is None else mark.balancer,
+                behind=True,
+                stale_since=None,
+                trouble="no old color is ended: it may still lead users there",
+                lost=True,
+            )
+            for name in announcer.marks
+            for box, mark in announcer.lost(name).items()
             if stack in (None, name)
         ]
         standing = announcer.standing

@@ -58,7 +58,8 @@ class Registry(Protocol):
     async def report(self, stack: str, key: str, text: str) -> None:
         """Write a document that lasts only as long as its reporter: it vanishes within a minute of its end.
 
-        It is repeated by :meth:`supervise`; an empty ``text`` takes it back at once.
+        It is repeated by :meth:`supervise`. An empty ``text`` removes the document at once, also one that
+        :meth:`write` made or that somebody else reported.
         """
         ...
 

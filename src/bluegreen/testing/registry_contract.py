@@ -200,6 +200,18 @@ class RegistryContract:
 
         self.run(scenario)
 
+    def test_an_empty_report_removes_what_somebody_else_wrote(self) -> None:
+        async def scenario(stage: Stage, registry: Registry) -> None:
+            async with stage.client() as other:
+                await other.write(STACK, "marks/one", "it was here", None)
+            assert "marks/one" in (await registry.list(STACK)).documents
+            await registry.report(STACK, "marks/one", "")
+            assert "marks/one" not in (await registry.list(STACK)).documents
+            await registry.report(STACK, "marks/one", "")  # what is not there is no error
+            assert await registry.write(STACK, "marks/one", "again", 0)
+
+        self.run(scenario)
+
     def test_a_report_ends_with_its_reporter(self) -> None:
         async def scenario(stage: Stage, registry: Registry) -> None:
             async with stage.client() as box:

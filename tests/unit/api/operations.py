@@ -41,6 +41,7 @@ def address(path: str, stack: str) -> str:
         "routes": "lb",
         "instances": instance,
         "tokens": "nobody",
+        "boxes": "north",
     }
     filled = path.replace("{name}", names.get(noun_of(path), "")).replace("{format}", "haproxy")
     return f"{filled}?stack={stack}"

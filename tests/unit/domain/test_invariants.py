@@ -26,6 +26,9 @@ ALLOWED: list[tuple[Rollout, Facts, Step]] = [
     (rollout(P.SHIFTING), facts(), SetWeights((WEB,), {GREEN: 20, BLUE: 80})),
     (rollout(P.RETIRING), on_green(), StopPool(BLUE)),
     (rollout(P.ABORTING), facts(), StopPool(GREEN)),
+    (rollout(P.ABORTING), facts(unheard=("box north",)), StopPool(GREEN)),
+    (rollout(P.RETIRING), on_green(unheard=("box north",)), TO_GREEN),
+    (rollout(P.REVERTING), facts(unheard=("box north",)), TO_BLUE),
     (rollout(P.REVERTING), facts(), StopPool(GREEN)),
     (rollout(P.REVERTING), on_green(), TO_BLUE),
     (rollout(P.REVERTING), on_green(target=SICK_GREEN, source=DEAD_BLUE), TO_BLUE),
@@ -39,6 +42,8 @@ FORBIDDEN: list[tuple[str, Rollout, Facts, Step]] = [
     ("has 1 % of", rollout(P.RETIRING), facts(weights={WEB: {GREEN: 99, BLUE: 1}}), StopPool(BLUE)),
     ("does not say", rollout(P.RETIRING), facts(weights=None), StopPool(BLUE)),
     ("does not say", rollout(P.ABORTING), facts(weights=None), StopPool(GREEN)),
+    ("box north", rollout(P.RETIRING), on_green(unheard=("box north",)), StopPool(BLUE)),
+    ("box north", rollout(P.REVERTING), facts(unheard=("box north",)), StopPool(GREEN)),
     ("no healthy instance", rollout(P.RETIRING), on_green(target=SICK_GREEN), StopPool(BLUE)),
     ("no healthy instance", rollout(P.RETIRING), on_green(target=view(GREEN)), StopPool(BLUE)),
     *[

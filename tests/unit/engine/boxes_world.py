@@ -41,17 +41,18 @@ class World:
     @asynccontextmanager
     async def box(self, name: str, note: FakeKeepsake | None = None) -> AsyncIterator[FakeBalancer]:
         balancer = FakeBalancer()
-        follower = Follower(
-            FakeRegistry(self.house),
-            balancer,
-            note or FakeKeepsake(),
-            self.clock,
-            box=name,
-            stacks=["shop"],
-            tell=self.news.append,
-        )
-        async with running(follower.run()):
-            yield balancer
+        async with FakeRegistry(self.house) as registry:
+            follower = Follower(
+                registry,
+                balancer,
+                note or FakeKeepsake(),
+                self.clock,
+                box=name,
+                stacks=["shop"],
+                tell=self.news.append,
+            )
+            async with running(follower.run()):
+                yield balancer
 
     def reported(self, box: str) -> dict[PoolId, int]:
         """Return the weights of the route that a box last said it carries."""

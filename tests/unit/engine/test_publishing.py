@@ -15,8 +15,10 @@ from bluegreen.domain.routing import (
     Routing,
     ServerHealth,
 )
+from bluegreen.engine.announcer import Announcer
 from bluegreen.testing.background import running
 from bluegreen.testing.fake_balancer import FakeBalancer
+from bluegreen.testing.fake_registry import FakeRegistry
 from bluegreen.testing.waiting import until
 from tests.unit.engine.boxes_world import BLUE, GREEN, WEB, World, carries, play, routing
 
@@ -39,7 +41,7 @@ def test_a_switch_is_done_when_the_last_box_carries_it() -> None:
         await world.boxes.apply(routing())
         async with world.box("north") as quick, world.box("south") as slow:
             await until(lambda: carries(quick, GREEN)() and carries(slow, GREEN)())
-            await until(lambda: len(world.announcer.reports["shop"]) == 2)
+            await until(lambda: len(world.announcer.reports.get("shop", ())) == 2)
             slow.hang("apply")
             await world.boxes.apply(routing(BLUE))
             assert carries(quick, BLUE)()
@@ -54,6 +56,61 @@ def test_a_switch_is_done_when_the_last_box_carries_it() -> None:
             await until(seen)
 
     play(scenario)
+
+
+def test_a_box_that_followed_is_missed_until_it_is_back_or_forgotten() -> None:
+    async def scenario(world: World) -> None:
+        await world.boxes.apply(routing())
+        async with world.box("north"), world.box("south"):
+            await until(lambda: len(world.announcer.reports.get("shop", ())) == 2)
+            assert await unheard(world) == ()
+        await until(lambda: set(world.announcer.lost("shop")) == {"north", "south"})
+        async with world.box("south"):
+            await until(lambda: set(world.announcer.lost("shop")) == {"north"})
+            (words,) = await unheard(world)
+            assert "box north is not heard of" in words
+            assert "box forget north" in words
+            await world.announcer.forget("shop", "north")
+            assert await unheard(world) == ()
+        anew = Announcer(FakeRegistry(world.house), world.clock, "one")
+        async with running(anew.run()):  # a controller that begins anew misses it, too
+            await anew.publish(routing())
+            await until(lambda: set(anew.lost("shop")) == {"south"})
+
+    play(scenario, inner=True)
+
+
+def test_a_box_that_was_forgotten_too_early_is_heard_of_and_missed_again() -> None:
+    async def scenario(world: World) -> None:
+        await world.boxes.apply(routing())
+        async with world.box("north"):
+            await until(lambda: "north" in world.announcer.marks.get("shop", {}))
+            await world.announcer.forget("shop", "north")
+            await world.boxes.apply(routing(BLUE))
+            await until(lambda: "north" in world.announcer.marks.get("shop", {}))
+        await until(lambda: set(world.announcer.lost("shop")) == {"north"})
+
+    play(scenario, inner=True)
+
+
+def test_what_boxes_carry_is_not_known_before_the_registry_was_read() -> None:
+    async def scenario(world: World) -> None:
+        world.house.silent = True
+        await world.boxes.apply(routing())
+        assert "not known yet" in (await unheard(world))[0]
+        world.house.silent = False
+        world.house.changed()
+
+        async def heard() -> bool:
+            return await unheard(world) == ()
+
+        await until(heard)
+
+    play(scenario, inner=True)
+
+
+async def unheard(world: World) -> tuple[str, ...]:
+    return (await world.boxes.observe([BLUE, GREEN])).unheard
 
 
 def test_a_box_that_looked_before_a_change_does_not_report_it_as_carried_out() -> None:

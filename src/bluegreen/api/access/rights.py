@@ -26,6 +26,7 @@ _VIEWER: tuple[Operation, ...] = (
     ("GET", "/v1/events"),
     ("GET", "/v1/events/stream"),
     ("GET", "/v1/checks"),
+    ("GET", "/v1/boxes"),
     ("GET", "/metrics"),
 )
 
@@ -57,6 +58,7 @@ _DEPLOYER: tuple[Operation, ...] = (
     ("POST", "/v1/instances/{name}/ready"),
     ("POST", "/v1/instances/{name}/force-up"),
     ("POST", "/v1/instances/{name}/restart"),
+    ("DELETE", "/v1/boxes/{name}"),
 )
 
 _ADMIN: tuple[Operation, ...] = (

@@ -130,6 +130,12 @@ def _surroundings(view: StatusView, facts: BalancerFacts | None) -> Iterator[Met
         ("stack", "box"),
         (((box.stack, box.name), int(box.behind)) for box in view.boxes),
     )
+    yield _gauge(
+        "bluegreen_box_lost",
+        "Whether a balancer on another box that followed is not heard of: no old color is ended meanwhile.",
+        ("stack", "box"),
+        (((box.stack, box.name), int(box.lost)) for box in view.boxes),
+    )
 
 
 def _gauge(
