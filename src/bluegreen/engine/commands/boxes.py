@@ -13,7 +13,7 @@ from bluegreen.engine.engine import Engine
 async def forget(engine: Engine, box: str, *, stack: str | None = None) -> tuple[str, ...]:
     """Miss a box no more, in ``stack`` or in all; return the stacks that it was missed in.
 
-    Raises ``UserError``: ``unknown_box``, or ``box_follows`` when it is heard of. Or what the registry raises.
+    Raises ``UserError``: ``unknown_box``, or ``box_follows`` when it is heard of.
     """
     announcer = engine.drivers.announcer
     if announcer is None:
