@@ -11,13 +11,13 @@ from tests.e2e.test_no_request_fails import unharmed
 from tests.support.house import APP, House, managed
 from tests.support.waiting import until
 
-CANARY = RolloutPolicy(start_deadline=30.0, bake=0.0, drain=10.0, shares=(20, 60), step_pause=3.0)
+CANARY = RolloutPolicy(start_deadline=30.0, bake=0.0, drain=5.0, shares=(20, 60), step_pause=2.0)
 
 
 def test_a_canary_is_held_through_the_death_of_the_controller_and_promoted() -> None:
     async def main() -> None:
         async with House.standing() as house:
-            await house.up(managed(house.port, rollout=CANARY, stop_grace=2.0))
+            await house.up(managed(house.port, rollout=CANARY, stop_grace=1.0))
 
             async def weights() -> dict[str, int]:
                 (route,) = await house.get("/v1/routes")
@@ -43,7 +43,6 @@ def test_a_canary_is_held_through_the_death_of_the_controller_and_promoted() -> 
                 await house.start()
                 await until(lambda: _past(since + CANARY.step_pause))
                 await goes_on(load, 300)
-                assert f"`bluegreen resume {id}` goes on" in (await house.cli("status")).out
                 rollout = await house.get(f"/v1/rollouts/{id}")
                 assert (rollout["phase"], rollout["paused_at"]) == ("shifting", since), rollout
                 assert await weights() == held
