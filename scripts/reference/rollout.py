@@ -8,7 +8,16 @@ from dataclasses import fields
 from pathlib import Path
 
 from bluegreen.domain.policy import RolloutPolicy
-from bluegreen.domain.rollout import AFTER_TRAFFIC, BEFORE_TRAFFIC, FINAL, TRANSITIONS, Happened, Phase
+from bluegreen.domain.rollout import (
+    AFTER_TRAFFIC,
+    BEFORE_TRAFFIC,
+    FINAL,
+    STEERABLE,
+    STEERING,
+    TRANSITIONS,
+    Happened,
+    Phase,
+)
 from reference.tables import made_from, table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +55,9 @@ _EVENTS = {
     Happened.SUPERSEDED: "a newer command takes over",
     Happened.CLEANED: "nothing of the failed release is left",
     Happened.REVERTED: "the old color has the traffic and the failed release is gone",
+    Happened.PAUSED: "a person said `pause`: it goes no further on its own",
+    Happened.RESUMED: "a person said `resume`: it goes on, with the time that was left",
+    Happened.PROMOTED: "a person said `promote`: the shares, or the bake, are not waited on any more",
 }
 
 
@@ -67,9 +79,14 @@ def render() -> str:
 
 
 def diagram() -> str:
-    """Return the machine as a mermaid state diagram; parallel arrows share one label."""
+    """Return the machine as a mermaid state diagram; parallel arrows share one label.
+
+    What leaves every phase as it is (pausing, for example) would only hide the others.
+    """
     arrows: dict[tuple[Phase, Phase], list[str]] = {}
     for (start, happened), end in TRANSITIONS.items():
+        if happened in STEERING:
+            continue
         arrows.setdefault((start, end), []).append(happened.value)
     lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {Phase.PREPARING}"]
     lines += [f"    {start} --> {end}: {', '.join(names)}" for (start, end), names in arrows.items()]
@@ -92,7 +109,13 @@ def _phase_rows() -> list[tuple[str, str, str]]:
 
 
 def _transition_rows() -> list[tuple[str, str, str]]:
-    return [(f"`{start}`", f"`{event}`", f"`{end}`") for (start, event), end in TRANSITIONS.items()]
+    rows = [
+        (f"`{start}`", f"`{event}`", f"`{end}`")
+        for (start, event), end in TRANSITIONS.items()
+        if event not in STEERING
+    ]
+    phases, said = (", ".join(f"`{name}`" for name in names) for names in (STEERABLE, STEERING))
+    return [*rows, (phases, said, "the same")]
 
 
 def _policy_rows() -> list[tuple[str, str]]:

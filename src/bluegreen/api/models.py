@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -27,6 +27,12 @@ class Deploy(Body):
 
 class Rollback(Body):
     to: int | None = Field(None, ge=1, le=2**31, description="a release number; the previous one if absent")
+
+
+class Promote(Body):
+    skip: Literal["shares", "bake"] | None = Field(
+        None, description="what is meant; refused when the rollout is elsewhere"
+    )
 
 
 class Scale(Body):

@@ -25,6 +25,11 @@ ROOT = {
     "switch": Entry("release:switch", "Move the traffic of a route to a target that runs.", _RELEASE),
     "rollback": Entry("release:rollback", "Go back to the release or color before.", _RELEASE),
     "abort": Entry("release:abort", "End a rollout: clean up, or go back.", _RELEASE),
+    "pause": Entry("holding:pause", "Let a rollout go no further on its own.", _RELEASE),
+    "resume": Entry("holding:resume", "Let a paused rollout go on where it was.", _RELEASE),
+    "promote": Entry(
+        "holding:promote", "Skip the rest of a canary or, once all traffic has moved, of the bake.", _RELEASE
+    ),
     "status": Entry("status:status", "Show who has the traffic, and what runs.", _SEE),
     "ps": Entry("status:ps", "List instances, in rotation or not, and why.", _SEE),
     "logs": Entry("streams:logs", "Print the output of a service or an instance.", _SEE),

@@ -34,7 +34,8 @@ def _text(rollouts: list[dict[str, Any]]) -> str:
         took = span(one["shifted_at"] - one["created_at"]) if one["shifted_at"] else "-"
         release = f"r{one['release']}" if one["release"] else "-"
         why = (one["reason"] or {}).get("message", "")
-        phase = click.style(one["phase"], fg=_COLORS.get(one["phase"]))
+        held = ", paused" if one.get("paused_at") else ""
+        phase = click.style(one["phase"] + held, fg=_COLORS.get(one["phase"]))
         target = one["target"].partition(".")[2]
         rows.append((one["id"], moment(one["created_at"]), one["kind"], target, release, phase, took, why))
     headers = ("rollout", "began", "kind", "to", "release", "phase", "live after", "reason")

@@ -20,6 +20,8 @@ from bluegreen.domain.errors import BluegreenError
 _LOOK_EVERY = 0.5
 _STYLES = {"error": "red", "warning": "yellow"}
 
+_GOES_ON = {f"rollout.{what}" for what in ("resumed", "promoted", "failed", "cancelled", "rolled_back")}
+
 _WAITS = {
     "preparing": "waits for the image",
     "starting": "waits for the instances to run",
@@ -59,6 +61,9 @@ class LiveView:
         known = self._rollouts.get(rollout["id"])
         if phase and known is not None:
             known["phase"] = phase
+            known["paused"] = event["kind"] == "rollout.paused" or (
+                known.get("paused", False) and event["kind"] not in _GOES_ON
+            )
         time_ = Text(f"{clock(event['at'])}  ", style="dim")
         self._print(time_ + Text(event["message"], style=_STYLES.get(event["level"], "")))
 
@@ -78,7 +83,8 @@ class LiveView:
         row = Table.grid(padding=(0, 1))
         phase = Text(rollout["phase"], style="bold")
         elapsed = Text(span(time.monotonic() - self._began), style="dim")
-        told = Text(f"{_WAITS.get(rollout['phase'], '')}{self._proved(rollout)}")
+        waits = "paused by hand" if rollout.get("paused") else _WAITS.get(rollout["phase"], "")
+        told = Text(f"{waits}{self._proved(rollout)}")
         told.no_wrap, told.overflow = True, "ellipsis"
         row.add_row(self._spinners[id], Text(rollout["service"]), phase, elapsed, told)
         return row

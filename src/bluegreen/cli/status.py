@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from bluegreen.cli.lazy import verb
-from bluegreen.cli.output import colored, line_text, span, table
+from bluegreen.cli.output import clock, colored, line_text, span, table
 from bluegreen.cli.session import Session, pass_session
 from bluegreen.domain.errors import Temporary
 
@@ -62,9 +62,8 @@ def status_text(found: View) -> str:
     parts.append(services_text(found["services"]))
     parts += [_alarm(s) for s in found["services"] if s["alarm"]]
     parts += [boxes_text(found["boxes"])] if found.get("boxes") else []
-    running = [r for r in found["rollouts"] if not r["settled"] or r["phase"] != "baking"]
-    warm = [r for r in found["rollouts"] if r not in running]
-    parts += [_rollout_line(r) for r in running]
+    warm = [r for r in found["rollouts"] if r["settled"] and r["phase"] == "baking"]
+    parts += [_rollout_line(r) for r in found["rollouts"] if r not in warm or r.get("paused_at")]
     parts += [f"the way back is warm: `bluegreen rollback {_way_back(r)}`" for r in warm if r["source"]]
     return "\n\n".join(part for part in parts if part)
 
@@ -176,7 +175,11 @@ def _pool(pool: str) -> str:
 def _rollout_line(rollout: View) -> str:
     since = span(time.time() - rollout["since"])
     what = f"{rollout['kind']} to {_pool(rollout['target'])}"
-    return f"rollout {rollout['id']}: {what}, {rollout['phase']} for {since}"
+    line = f"rollout {rollout['id']}: {what}, {rollout['phase']} for {since}"
+    if not rollout.get("paused_at"):
+        return line
+    held = f"paused since {clock(rollout['paused_at'])}, by hand"
+    return click.style(f"{line}; {held}; `bluegreen resume {rollout['id']}` goes on", fg="yellow")
 
 
 def _way_back(rollout: View) -> str:

@@ -29,6 +29,9 @@ LOOK_AGAIN = 0.25
 LOOK_SOON = 0.02
 """The same while a person waits for the very next moment."""
 
+LOOK_PAUSED = 1.0
+"""The same while a person holds the rollout, perhaps for hours."""
+
 
 @dataclass(frozen=True, slots=True)
 class Do:
@@ -56,7 +59,30 @@ def decide(rollout: Rollout, facts: Facts) -> Decision:
     """Return the one thing to do, record or wait for. Raises ``KeyError`` for a final rollout."""
     if rollout.phase in AFTER_TRAFFIC and (bad := _went_bad(rollout, facts)) is not None:
         return bad
-    return _PHASES[rollout.phase](rollout, facts)
+    decision = _PHASES[rollout.phase](rollout, facts)
+    if rollout.paused and _goes_further(rollout, decision):
+        return Wait(LOOK_PAUSED, "a person holds it")
+    return decision
+
+
+_FURTHER = frozenset({Happened.PROVED, Happened.STEP_HELD, Happened.BAKED, Happened.CLOSED, Happened.DRAINED})
+"""What leads to more traffic on the new color, or to the end of the old one."""
+
+
+def _goes_further(rollout: Rollout, decision: Decision) -> bool:
+    """Return whether ``decision`` takes users, or their way back, further than a person who paused wants.
+
+    What is only made ready, what keeps shares as they are to be, and every failure, is not held up.
+    """
+    match decision:
+        case Record(happened):
+            return happened in _FURTHER
+        case Do(StopPool(pool)):
+            return pool == rollout.source  # what cannot run twice is stopped before its successor starts
+        case Do(Cut()):
+            return True
+        case _:
+            return False
 
 
 def _preparing(rollout: Rollout, facts: Facts) -> Decision:
@@ -92,7 +118,7 @@ def _proving(rollout: Rollout, facts: Facts) -> Decision:
     if bad is not None:
         return Record(Happened.FAILED, bad)
     well = target.well(facts.now)
-    expired = facts.now >= rollout.since + _patience(rollout, target)
+    expired = rollout.clock(facts.now) >= rollout.since + _patience(rollout, target)
     if len(well) < max(rollout.replicas, 1 if rollout.routes else 0):
         if expired:
             slow = sickness.keeps_ending(rollout, target, facts.now)
@@ -130,7 +156,7 @@ def _shifting(rollout: Rollout, facts: Facts) -> Decision:
         return _lost_before_traffic(rollout, facts) or Do(SetWeights(rollout.routes, wanted))
     if rollout.share >= 100:
         return Record(Happened.SHIFTED)
-    left = rollout.step_since + rollout.policy.step_pause - facts.now
+    left = rollout.step_since + rollout.policy.step_pause - rollout.clock(facts.now)
     return (
         Wait(min(left, LOOK_AGAIN), f"{rollout.share} % on the new color")
         if left > 0
@@ -149,14 +175,14 @@ def _baking(rollout: Rollout, facts: Facts) -> Decision:
         wanted = shares(rollout, 100)
         if not _carries(rollout, facts, wanted):
             return Do(SetWeights(rollout.routes, wanted))
-    if (cut := _cut(rollout, facts.source, rollout.shifted_at, facts.now)) is not None:
+    if (cut := _cut(rollout, facts.source, rollout.shifted_at, rollout.clock(facts.now))) is not None:
         return cut
     if not rollout.settled:
         return _settling(rollout, facts)
     if facts.source is None:
         return Record(Happened.CLOSED)
     bake = rollout.policy.bake if rollout.routes else 0.0
-    left = rollout.shifted_at + bake - facts.now
+    left = rollout.shifted_at + bake - rollout.clock(facts.now)
     if left > 0:
         return Wait(min(left, LOOK_AGAIN), "the old color is kept warm")
     return Record(Happened.BAKED if rollout.retire_source else Happened.CLOSED)
@@ -171,14 +197,14 @@ def _cut(rollout: Rollout, pool: PoolView | None, since: float, now: float) -> D
 
 
 def _settling(rollout: Rollout, facts: Facts) -> Decision:
-    overdue = facts.now >= rollout.shifted_at + rollout.policy.drain
+    overdue = rollout.clock(facts.now) >= rollout.shifted_at + rollout.policy.drain
     if not rollout.routes or facts.source is None or facts.source.idle or overdue:
         return Record(Happened.SETTLED)
     return Wait(LOOK_SOON, f"{facts.source.in_flight} requests end on the old color")
 
 
 def _draining(rollout: Rollout, facts: Facts) -> Decision:
-    overdue = facts.now >= rollout.since + rollout.policy.drain
+    overdue = rollout.clock(facts.now) >= rollout.since + rollout.policy.drain
     if facts.source is None or not rollout.routes or facts.source.idle or overdue:
         return Record(Happened.DRAINED)
     return Wait(LOOK_SOON, f"{facts.source.in_flight} requests end on the old color")
@@ -265,7 +291,7 @@ def _start_late(rollout: Rollout, facts: Facts) -> Record | None:
 
 
 def _late(rollout: Rollout, facts: Facts, what: str, seconds: float) -> Record | None:
-    if facts.now < rollout.since + seconds:
+    if rollout.clock(facts.now) < rollout.since + seconds:
         return None
     return Record(Happened.FAILED, reasons.deadline(rollout, what, seconds))
 

@@ -49,7 +49,7 @@ def never_healthy(rollout: Rollout, facts: Facts) -> Reason:
     pool = facts.target
     sick = [i for i in pool.instances if not i.well(pool.check, facts.now)]
     well = len(pool.instances) - len(sick)
-    waited = round(facts.now - rollout.since)
+    waited = round(rollout.clock(facts.now) - rollout.since)
     return Reason(
         code="never_healthy",
         message=f"{well} of {rollout.replicas} instances healthy after {waited} s",

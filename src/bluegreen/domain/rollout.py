@@ -57,6 +57,9 @@ class Happened(StrEnum):
     SUPERSEDED = "superseded"
     CLEANED = "cleaned"
     REVERTED = "reverted"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    PROMOTED = "promoted"
 
 
 P, H = Phase, Happened
@@ -97,6 +100,14 @@ TRANSITIONS: dict[tuple[Phase, Happened], Phase] = {
     (P.REVERTING, H.REVERTED): P.REVERTED,
 }
 
+STEERING = (H.PAUSED, H.RESUMED, H.PROMOTED)
+"""What a person says of a rollout that stays in its phase: being paused is a state beside the phase."""
+
+STEERABLE = (P.PREPARING, P.STARTING, P.PROVING, P.SHIFTING, P.BAKING, P.DRAINING)
+"""Where something is still ahead that can wait. What goes back, or stops the old color, is not held up."""
+
+TRANSITIONS |= {(phase, happened): phase for phase in STEERABLE for happened in STEERING}
+
 FINAL = frozenset({P.DONE, P.ABORTED, P.REVERTED})
 BEFORE_TRAFFIC = frozenset({P.PREPARING, P.STARTING, P.PROVING})
 AFTER_TRAFFIC = frozenset({P.SHIFTING, P.BAKING, P.DRAINING, P.RETIRING})
@@ -121,6 +132,8 @@ class Rollout:
     declared color that stays (Docker Cloud style). ``starts_target`` is false when the target runs
     already. ``step`` indexes ``policy.shares``. ``settled`` turns true once all traffic is on
     the target and no request is left on the source: the moment a deploy has succeeded for users.
+    ``paused_at`` is since when a person holds it (0: nobody does), ``held`` how many seconds the present
+    wait stood still in pauses that are over; :meth:`clock` is what waits are measured by.
     """
 
     id: str
@@ -146,12 +159,26 @@ class Rollout:
     settled: bool = False
     shifted_at: float = 0.0
     ended_at: float = 0.0
+    paused_at: float = 0.0
+    held: float = 0.0
     reason: Reason | None = None
     version: int = 0
 
     @property
     def final(self) -> bool:
         return self.phase in FINAL
+
+    @property
+    def steerable(self) -> bool:
+        return self.phase in STEERABLE
+
+    @property
+    def paused(self) -> bool:
+        return self.paused_at > 0 and self.steerable
+
+    def clock(self, now: float) -> float:
+        """Return the time by which the present wait is measured: it stands still while paused."""
+        return (self.paused_at if self.paused else now) - self.held
 
     @property
     def share(self) -> int:
@@ -177,13 +204,48 @@ def apply(rollout: Rollout, happened: Happened, now: float, reason: Reason | Non
             hint="Traffic was left as it is. Please report this with the output of `bluegreen events`.",
         )
     changed = replace(rollout, phase=phase, version=rollout.version + 1, reason=reason or rollout.reason)
+    if happened in STEERING:
+        return steer(changed, happened, now)
     if phase is not rollout.phase:
-        changed = replace(changed, since=now)
+        changed = _begin_wait(replace(changed, since=now), now)
     if phase is Phase.SHIFTING:
         step = rollout.step + 1 if happened is Happened.STEP_HELD else 0
-        changed = replace(changed, step=step, step_since=now)
+        changed = _begin_wait(replace(changed, step=step, step_since=now), now)
     if happened is Happened.SHIFTED:
         changed = replace(changed, shifted_at=now)
     if happened is Happened.SETTLED:
         changed = replace(changed, settled=True)
     return replace(changed, ended_at=now) if phase in FINAL else changed
+
+
+def steer(rollout: Rollout, happened: Happened, now: float) -> Rollout:
+    """Return the rollout after a person's word; the very same where that says nothing new."""
+    if happened is Happened.PAUSED:
+        return rollout if rollout.paused else replace(rollout, paused_at=now)
+    if happened is Happened.PROMOTED:
+        rollout = _promoted(rollout)
+    if not rollout.paused:
+        return rollout
+    return replace(rollout, paused_at=0.0, held=rollout.held + max(now - rollout.paused_at, 0.0))
+
+
+def skips(phase: Phase) -> str:
+    """Return what promoting skips in ``phase``: ``shares``, or the ``bake`` once all traffic has moved."""
+    return "bake" if phase in {Phase.BAKING, Phase.DRAINING} else "shares"
+
+
+def _promoted(rollout: Rollout) -> Rollout:
+    """A person calls it good: no share is waited on any more, or the bake; what must be proved still must."""
+    if skips(rollout.phase) == "bake":
+        return replace(rollout, policy=replace(rollout.policy, bake=0.0))
+    return replace(rollout, policy=replace(rollout.policy, shares=(100,)), step=0)
+
+
+def _begin_wait(rollout: Rollout, now: float) -> Rollout:
+    """Let a wait begin at ``now``; where nothing can be paused, a pause ends.
+
+    While paused it begins standing still: with ``held`` so, ``clock`` says ``now`` until it is resumed.
+    """
+    if not rollout.paused:
+        return replace(rollout, paused_at=0.0, held=0.0)
+    return replace(rollout, held=rollout.paused_at - now)

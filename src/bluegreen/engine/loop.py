@@ -14,7 +14,7 @@ import structlog
 
 from bluegreen.domain.errors import BluegreenError, Temporary, UserError
 from bluegreen.domain.events import Event
-from bluegreen.domain.rollout import Happened, Reason, Rollout
+from bluegreen.domain.rollout import STEERING, Happened, Reason, Rollout, skips, steer
 from bluegreen.engine.draft import Draft
 from bluegreen.engine.keeper import Keeper
 from bluegreen.engine.ledger import Ledger, ServiceKey
@@ -33,11 +33,15 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Request:
-    """A person's wish for the rollout that runs: abort it, go back, end its bake."""
+    """A person's wish for the rollout that runs: abort it, go back, end its bake, hold it.
+
+    ``seen`` is what the person saw of it, where the wish is for that one and no other.
+    """
 
     happened: Happened
     reason: Reason | None
     done: asyncio.Future[Rollout]
+    seen: Rollout | None = None
 
 
 class ServiceLoop:
@@ -84,10 +88,14 @@ class ServiceLoop:
             self._draft = None
         self._ledger.begun.pop(self.key, None)
 
-    async def ask(self, happened: Happened, reason: Reason | None = None) -> Rollout:
-        """Have ``happened`` recorded; return the rollout then. Raises ``UserError`` if it is too late."""
+    async def ask(
+        self, happened: Happened, reason: Reason | None = None, seen: Rollout | None = None
+    ) -> Rollout:
+        """Have ``happened`` recorded; return the rollout then. Raises ``UserError`` if it is too late,
+        be it that another rollout than ``seen`` is under way, or that promoting would mean another thing.
+        """
         done: asyncio.Future[Rollout] = asyncio.get_running_loop().create_future()
-        self._requests.append(Request(happened, reason, done))
+        self._requests.append(Request(happened, reason, done, seen))
         self._interrupt.set()
         self.wake()
         return await done
@@ -163,11 +171,25 @@ class ServiceLoop:
         self._interrupt.clear()
         requests, self._requests = self._requests, []
         for request in requests:
-            if why := self._runner.against(draft.rollout, request.happened):
+            if why := self._against(draft.rollout, request):
                 _reject(request, why)
                 continue
-            self._runner.record(draft, request.happened, request.reason)
+            if not _is_so(draft.rollout, request.happened, self._clock.now()):
+                self._runner.record(draft, request.happened, request.reason)
+            elif not draft.events:
+                _answer(request, draft.rollout)
+                continue
             draft.awaited.append(request.done)  # told only once it is durable
+
+    def _against(self, rollout: Rollout, request: Request) -> str:
+        """Return what speaks against a request now; empty when it may be recorded."""
+        seen = request.seen
+        if seen is not None and seen.id != rollout.id:
+            return f"it has ended, and rollout {rollout.id} began"
+        moved_on = seen is not None and skips(seen.phase) != skips(rollout.phase)
+        if moved_on and request.happened is Happened.PROMOTED:
+            return f"all traffic has moved meanwhile, and it is {rollout.phase}"
+        return self._runner.against(rollout, request.happened)
 
     def _refuse_requests(self) -> None:
         self._interrupt.clear()
@@ -188,6 +210,16 @@ class ServiceLoop:
             await self._ledger.commit((), (event,))
         except (BluegreenError, TimeoutError) as failure:
             log.error("journal.unwritable", error=str(failure))
+
+
+def _is_so(rollout: Rollout, happened: Happened, now: float) -> bool:
+    """Return whether a person asks for what is the case already: paused once more, resumed once more."""
+    return happened in STEERING and steer(rollout, happened, now) == rollout
+
+
+def _answer(request: Request, rollout: Rollout) -> None:
+    if not request.done.done():
+        request.done.set_result(rollout)
 
 
 def _reject(request: Request, why: str) -> None:

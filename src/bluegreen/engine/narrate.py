@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bluegreen.domain.events import Event
 from bluegreen.domain.instance import Instance
-from bluegreen.domain.rollout import Happened, Kind, Phase, Reason, Rollout
+from bluegreen.domain.rollout import Happened, Kind, Phase, Reason, Rollout, skips
 
 _WITHOUT_TRAFFIC = {
     Happened.PROVED: "{target}: healthy",
@@ -22,6 +22,9 @@ _FIRST = {Happened.SETTLED: "{target}: release {release} is live"}
 
 _NOISE = frozenset({Happened.SHIFTED, Happened.CLOSED})
 """What says nothing new of a service without traffic: kept in the journal, not shown."""
+
+_LATE = {Happened.PROMOTED: "{target}: promoted by hand; the old color need not be kept warm any longer"}
+"""Once all traffic has moved, there is only the bake left to skip."""
 
 _SENTENCES = {
     Happened.PREPARED: "{target}: release {release} is ready to start",
@@ -40,6 +43,9 @@ _SENTENCES = {
     Happened.ROLLED_BACK: "{target}: going back to {source}",
     Happened.SUPERSEDED: "{source}: the way back ends early, a newer release follows",
     Happened.FAILED: "{target}: failed: {reason}",
+    Happened.PAUSED: "{target}: paused by hand while {phase}; `bluegreen resume {id}` lets it go on",
+    Happened.RESUMED: "{target}: goes on by hand",
+    Happened.PROMOTED: "{target}: promoted by hand; once proved, it gets all the traffic in one step",
 }
 
 
@@ -53,6 +59,8 @@ def happened(rollout: Rollout, what: Happened, now: float) -> Event:
     """Return the event for ``what`` after it was applied to ``rollout``."""
     reason = rollout.reason.message if rollout.reason is not None else ""
     sentences = _SENTENCES | (_FIRST if rollout.source is None else {})
+    if skips(rollout.phase) == "bake":
+        sentences = sentences | _LATE
     if not rollout.routes:
         sentences |= _WITHOUT_TRAFFIC
     message = sentences[what].format(
@@ -61,6 +69,8 @@ def happened(rollout: Rollout, what: Happened, now: float) -> Event:
         release=rollout.release,
         replicas=rollout.replicas,
         reason=reason,
+        phase=rollout.phase,
+        id=rollout.id,
     )
     return _event(rollout, f"rollout.{what}", message, now, level=_level(rollout, what))
 
@@ -68,6 +78,8 @@ def happened(rollout: Rollout, what: Happened, now: float) -> Event:
 def _level(rollout: Rollout, what: Happened) -> str:
     if what in {Happened.FAILED, Happened.CANCELLED}:
         return "error"
+    if what is Happened.PAUSED:
+        return "warning"  # whoever waits for it is to see why it takes so long
     quiet = what in _NOISE if not rollout.routes else rollout.source is None and what is Happened.CLOSED
     return "debug" if quiet else "info"
 
@@ -87,7 +99,7 @@ def outcome(rollout: Rollout) -> tuple[int, str]:
         return 1, "failed before any traffic moved"
     if rollout.settled or rollout.phase is Phase.DONE:
         return 0, f"{live} has all the traffic" if rollout.routes else f"{live} runs"
-    return 4, f"not finished: {rollout.phase}"
+    return 4, f"held for a person: {rollout.phase}" if rollout.paused else f"not finished: {rollout.phase}"
 
 
 def reason_lines(reason: Reason) -> list[str]:

@@ -102,7 +102,8 @@ class Observer:
 
     def _watch(self, rollout: Rollout) -> None:
         owner = (rollout.stack, rollout.service)
-        every = PROVING_EVERY if rollout.phase in BEFORE_TRAFFIC else WATCHING_EVERY
+        hurried = rollout.phase in BEFORE_TRAFFIC and not rollout.paused
+        every = PROVING_EVERY if hurried else WATCHING_EVERY
         watched: dict[PoolId, float] = {rollout.target: every}
         if rollout.source is not None and rollout.phase in AFTER_TRAFFIC and rollout.routes:
             watched[rollout.source] = WATCHING_EVERY

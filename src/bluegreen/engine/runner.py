@@ -168,7 +168,7 @@ class Runner:
 
     def _patience_ends(self, rollout: Rollout) -> bool:
         """A pull may take long; being unable to begin one may last no longer than a start."""
-        return self._clock.now() >= rollout.since + rollout.policy.start_deadline
+        return rollout.clock(self._clock.now()) >= rollout.since + rollout.policy.start_deadline
 
     async def _explain(self, draft: Draft, facts: Facts) -> None:
         """Complete why a rollout goes back, once the traffic is back: users do not wait for log lines."""

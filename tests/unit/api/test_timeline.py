@@ -63,6 +63,12 @@ def test_how_long_the_present_phase_may_last(phase: Phase, left: float | None) -
     assert late == (None if left is None else 0.0)
 
 
+def test_paused_it_has_as_long_as_it_had_then() -> None:
+    held = replace(DEPLOY, phase=Phase.BAKING, paused_at=150.0)
+    assert timeline(held, (), 9_999.0).left == 250.0
+    assert timeline(replace(held, paused_at=0.0, held=40.0), (), 200.0).left == 240.0
+
+
 def test_what_happened_is_under_the_phase_that_it_ended() -> None:
     line = timeline(replace(DEPLOY, phase=Phase.PROVING), through("preparing", "proving", "proving"), 110.0)
     counts = {stage.phase: len(stage.events) for stage in line.stages if stage.events}

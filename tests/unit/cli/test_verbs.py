@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bluegreen.cli.status import status_text
 from tests.unit.cli import fake_controller as fake
 from tests.unit.cli.conftest import Run
 
@@ -186,6 +187,44 @@ def test_abort_succeeds_when_it_was_aborted(controller: fake.FakeController, run
     said = fake.message("outcome", fake.ended(1, "failed before any traffic moved", phase="aborted"))
     controller.on("GET /v1/rollouts/abc123/stream", fake.stream(said))
     assert run("abort", "abc").exit_code == 0
+
+
+def test_pause_says_how_it_goes_on(controller: fake.FakeController, run: Run) -> None:
+    held = fake.rollout(phase="shifting", paused_at=1002.0)
+    controller.on("POST /v1/rollouts/web/pause", fake.document(held))
+    result = run("pause", "web", "--stack", "shop")
+    assert result.exit_code == 0
+    assert "abc123 is paused: shifting" in result.stdout
+    assert "bluegreen resume abc123" in result.stdout
+    assert controller.asked("POST /v1/rollouts/web/pause")[0].query == {"stack": "shop"}
+
+
+@pytest.mark.parametrize("code", [0, 3])
+@pytest.mark.parametrize("verb", ["resume", "promote"])
+def test_what_goes_on_is_followed_to_its_end(
+    controller: fake.FakeController, run: Run, verb: str, code: int
+) -> None:
+    controller.on(f"POST /v1/rollouts/abc/{verb}", fake.document(fake.rollout(phase="shifting")))
+    controller.on(
+        "GET /v1/rollouts/abc123/stream", fake.stream(fake.message("outcome", fake.ended(code, "it")))
+    )
+    assert run(verb, "abc").exit_code == code
+    result = run(verb, "abc", "--detach", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["rollout"]["id"]) == (0, "abc123")
+
+
+def test_promote_says_what_is_meant(controller: fake.FakeController, run: Run) -> None:
+    controller.on("POST /v1/rollouts/web/promote", fake.document(fake.rollout()))
+    assert run("promote", "web", "--skip", "bake", "--detach").exit_code == 0
+    assert controller.asked("POST /v1/rollouts/web/promote")[0].body == {"skip": "bake"}
+
+
+def test_status_says_since_when_it_is_paused_and_how_it_goes_on() -> None:
+    held = fake.rollout(phase="baking", settled=True, paused_at=1002.0)
+    text = status_text({"balancer": "", "routes": [], "services": [], "rollouts": [held]})
+    assert "paused since" in text
+    assert "`bluegreen resume abc123` goes on" in text
+    assert "the way back is warm" in text
 
 
 def test_one_refusal_does_not_keep_the_others_from_being_done(

@@ -34,6 +34,7 @@ from bluegreen.domain.upkeep import upkeep
 from tests.unit.domain.cases import BLUE, CHECK, GREEN, NOW, POLICY, WEB, instance, record
 
 POOLS = (BLUE, GREEN)
+FURTHER = {Happened.PROVED, Happened.STEP_HELD, Happened.BAKED, Happened.DRAINED, Happened.CLOSED}
 QUICK = replace(POLICY, start_deadline=20, bake=10, drain=5, step_pause=2)
 
 
@@ -124,6 +125,8 @@ class Simulator:
             case Wait():
                 return False
             case Record(happened, reason):
+                if rollout.paused and happened in FURTHER:
+                    self.broken.append(f"{happened} while paused")
                 self.happen(happened, reason)
             case Do(step):
                 if violations(rollout, seen, step):
@@ -176,6 +179,8 @@ class Simulator:
 
     def _stop(self, rollout: Rollout, pool: PoolId) -> None:
         if pool == rollout.source:
+            if rollout.paused:
+                self.broken.append("the old pool was stopped while paused")
             waited = self.now >= self.drained_from + rollout.policy.drain
             if self.in_flight[pool] and not waited:
                 self.broken.append("the old pool was stopped with requests in flight")
@@ -233,12 +238,14 @@ class Simulator:
         source = None if rollout.source is None else self.view(rollout.source)
         if back and no_way_back(rollout, self.view(rollout.target), source):
             return
-        if happened is Happened.SUPERSEDED and rollout.phase is Phase.BAKING and not rollout.settled:
+        unsettled = rollout.phase is Phase.BAKING and not rollout.settled
+        if happened is Happened.SUPERSEDED and (unsettled or rollout.paused):
             return
         self.happen(happened)
 
     def quiet(self, turns: int = 400) -> None:
-        """Let every misfortune end and time pass."""
+        """Let every misfortune end, people let it go on, and time pass."""
+        self.ask(Happened.RESUMED)
         self.sick.clear()
         self.silent = False
         for _ in range(turns):

@@ -58,6 +58,8 @@ def test_the_shape_of_the_table() -> None:
     reverting reverted reverted
     """
     rows = {tuple(row.split()) for line in expected.strip().splitlines() for row in line.split("|")}
+    waiting = "preparing starting proving shifting baking draining"
+    rows |= {(p, said, p) for p in waiting.split() for said in ("paused", "resumed", "promoted")}
     assert rows == {(str(p), str(h), str(after)) for (p, h), after in TRANSITIONS.items()}
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bluegreen.domain.naming import PoolId
-from bluegreen.domain.rollout import Happened, Kind, Phase
+from bluegreen.domain.rollout import STEERING, Happened, Kind, Phase
 from tests.unit.domain.cases import BLUE, GREEN
 from tests.unit.domain.simulator import POOLS, Move, Simulator
 
@@ -114,7 +114,7 @@ moves = st.one_of(
     ),
     st.builds(
         lambda asked: lambda s: s.ask(asked),
-        st.sampled_from([Happened.CANCELLED, Happened.ROLLED_BACK, Happened.SUPERSEDED]),
+        st.sampled_from([Happened.CANCELLED, Happened.ROLLED_BACK, Happened.SUPERSEDED, *STEERING]),
     ),
 )
 

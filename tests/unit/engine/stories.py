@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from bluegreen.domain.errors import BluegreenError
+from bluegreen.domain.naming import PoolId
 from bluegreen.domain.rollout import Phase, Rollout
 from bluegreen.domain.stack import StackSpec
-from bluegreen.engine.commands import releases, traffic
+from bluegreen.engine.commands import releases, steering, traffic
 from bluegreen.engine.engine import Engine
 from bluegreen.ports.journal import Query
 from bluegreen.testing.fake_journal import Crash
@@ -59,6 +61,17 @@ async def _turn_sick(world: World, engine: Engine) -> Rollout:
     return rollout
 
 
+async def _hold_and_promote(world: World, engine: Engine) -> Rollout:
+    """Pause at the first share for longer than its time, then promote: twice at once each, as people do."""
+    rollout = await releases.deploy(engine, "web", image="web:2")
+    seen = await reaches(engine, rollout, lambda r: r.phase is Phase.SHIFTING)
+    held, _ = await asyncio.gather(*(steering.pause(engine, seen) for _ in range(2)))
+    await asyncio.sleep(0.2)
+    assert not world.weights().get(PoolId("shop.web.green"), 0) > 20
+    good, _ = await asyncio.gather(*(steering.promote(engine, held, skip="shares") for _ in range(2)))
+    return good
+
+
 async def _switch(world: World, engine: Engine) -> Rollout:
     rollout = await traffic.switch(engine, "lbx", "webx-blue")
     assert rollout is not None
@@ -80,6 +93,13 @@ STORIES = (
         name="canary",
         stack=managed(rollout=replace(BRIEF, shares=(20, 100), step_pause=0.3)),
         act=_deploy,
+        before=ONE,
+        after=TWO,
+    ),
+    Story(
+        name="held canary",
+        stack=managed(rollout=replace(BRIEF, shares=(20, 60), step_pause=0.1, bake=0.1)),
+        act=_hold_and_promote,
         before=ONE,
         after=TWO,
     ),
@@ -150,20 +170,23 @@ async def tell(story: Story, wire: Tripwire) -> Telling:
             with contextlib.suppress(BluegreenError):  # the person is told, and sees the same as we do
                 told.rollout = await story.act(world, engine)
                 told.begun = True
-            await _settle(world, told.rollout)
+            await _settle(world, engine, told.rollout)
             wire.armed = False
     except Crash:
         told.crashed = True
     if told.crashed:
         async with world.controller() as engine:
-            await _settle(world, None)
+            await _settle(world, engine, None)
     found = await world.journal.rollouts(Query(stack="shop"))
     told.rollout = found[0]
     return told
 
 
-async def _settle(world: World, begun: Rollout | None) -> None:
-    """Wait until no rollout is under way and exactly what is wanted runs."""
+async def _settle(world: World, engine: Engine, begun: Rollout | None) -> None:
+    """Let what is paused go on; wait until no rollout is under way and exactly what is wanted runs."""
+    for rollout in engine.rollouts():
+        if rollout.paused:
+            await steering.resume(engine, rollout)
     if begun is not None:
         await finished(world, begun)
     for rollout in await world.journal.rollouts(Query(stack="shop")):

@@ -113,6 +113,8 @@ async def _named(request: Request, use: Context, asked: Operation) -> str:
             return _of_service(use, name, within)
         case "instances" if name:
             return instances.find(use.engine, name).stack
+        case "rollouts" if asked in rights.BY_SERVICE:
+            return (await lookup.rollout_of(use.engine, request.path_params["id"], within)).stack
         case "rollouts" if "id" in request.path_params:
             return (await lookup.rollout(use.engine, request.path_params["id"])).stack
         case _:

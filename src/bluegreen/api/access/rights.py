@@ -53,6 +53,9 @@ _DEPLOYER: tuple[Operation, ...] = (
     ("PUT", "/v1/routes/{name}/maintenance"),
     ("DELETE", "/v1/routes/{name}/maintenance"),
     ("POST", "/v1/rollouts/{id}/abort"),
+    ("POST", "/v1/rollouts/{id}/pause"),
+    ("POST", "/v1/rollouts/{id}/resume"),
+    ("POST", "/v1/rollouts/{id}/promote"),
     ("GET", "/v1/instances/{name}/logs"),
     ("POST", "/v1/instances/{name}/drain"),
     ("POST", "/v1/instances/{name}/ready"),
@@ -100,6 +103,9 @@ PAGES: dict[Operation, Role] = {
             "/routes/{stack}/{name}/switch",
             "/routes/{stack}/{name}/rollback",
             "/rollouts/{id}/abort",
+            "/rollouts/{id}/pause",
+            "/rollouts/{id}/resume",
+            "/rollouts/{id}/promote",
             "/instances/{name}/drain",
             "/instances/{name}/ready",
         )
@@ -120,6 +126,11 @@ SIFTED: frozenset[Operation] = frozenset(
 
 OF_NO_STACK: frozenset[Operation] = frozenset({("GET", "/v1/about"), ("GET", "/v1/whoami")})
 """What tells nothing of any stack: a token for one stack may call it as it is."""
+
+BY_SERVICE: frozenset[Operation] = frozenset(
+    ("POST", f"/v1/rollouts/{{id}}/{verb}") for verb in ("pause", "resume", "promote")
+)
+"""What takes the name of a service for its rollout under way."""
 
 QUESTIONS: frozenset[Operation] = frozenset(
     {("POST", "/v1/stacks/{name}/plan"), ("POST", "/v1/export/{format}")}

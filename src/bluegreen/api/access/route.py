@@ -78,8 +78,9 @@ async def _note(request: Request, route: APIRoute, outcome: str, rollout: str) -
 
 
 def _rollout(answer: Response) -> str:
-    """Return the rollout that an answer tells of, empty when it is none."""
+    """Return the rollout that an answer tells of, or is (it has an outcome); empty when it is none."""
     with suppress(ValueError, TypeError, AttributeError, KeyError, IndexError):
         told = json.loads(bytes(answer.body))
-        return str((told.get("rollout") or told["rollouts"][0])["id"])
+        itself = told if "outcome" in told else None
+        return str((itself or told.get("rollout") or told["rollouts"][0])["id"])
     return ""

@@ -12,11 +12,11 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import Context, Limit, RowId, StackName, Use
-from bluegreen.api.models import dump
+from bluegreen.api.models import Promote, dump
 from bluegreen.domain.events import Event
 from bluegreen.domain.rollout import Rollout
 from bluegreen.engine import narrate
-from bluegreen.engine.commands import lookup, releases
+from bluegreen.engine.commands import lookup, releases, steering
 from bluegreen.ports.journal import Query
 
 router = APIRouter(prefix="/v1", tags=["rollouts"], route_class=GuardedRoute)
@@ -39,6 +39,27 @@ async def inspect(use: Use, id: str) -> Any:
 async def abort(use: Use, id: str) -> Any:
     """End it: clean up before traffic moved, go back afterwards."""
     return _with_outcome(await releases.abort(use.engine, id))
+
+
+@router.post("/rollouts/{id}/pause")
+async def pause(use: Use, id: str, stack: StackName = None) -> Any:
+    """Let it go no further on its own; ``id`` may be the beginning of one, or the service."""
+    rollout = await lookup.rollout_of(use.engine, id, stack)
+    return _with_outcome(await steering.pause(use.engine, rollout))
+
+
+@router.post("/rollouts/{id}/resume")
+async def resume(use: Use, id: str, stack: StackName = None) -> Any:
+    """Let it go on where it was paused, with the time that was left."""
+    rollout = await lookup.rollout_of(use.engine, id, stack)
+    return _with_outcome(await steering.resume(use.engine, rollout))
+
+
+@router.post("/rollouts/{id}/promote")
+async def promote(use: Use, id: str, body: Promote | None = None, stack: StackName = None) -> Any:
+    """Skip the rest of a canary or, once all traffic has moved, of the bake; never the proof."""
+    rollout = await lookup.rollout_of(use.engine, id, stack)
+    return _with_outcome(await steering.promote(use.engine, rollout, skip=body.skip if body else None))
 
 
 @router.get("/rollouts/{id}/stream")

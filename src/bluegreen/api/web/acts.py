@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bluegreen.api.context import Context
-from bluegreen.api.web import plans
+from bluegreen.api.web import holding, plans
 from bluegreen.api.web.page import Form
 from bluegreen.api.web.plans import Plan, Target, number
 from bluegreen.domain.rollout import Rollout
@@ -80,6 +80,9 @@ ACTS = (
     Act(path=f"{_ROUTE}/switch", noun="routes", ask=plans.switch, do=_switch),
     Act(path=f"{_ROUTE}/rollback", noun="routes", ask=plans.back, do=_back),
     Act(path="/rollouts/{id}/abort", noun="rollouts", ask=plans.abort, do=_abort),
+    Act(path="/rollouts/{id}/pause", noun="rollouts", ask=holding.ask_pause, do=holding.pause),
+    Act(path="/rollouts/{id}/resume", noun="rollouts", ask=holding.ask_resume, do=holding.resume),
+    Act(path="/rollouts/{id}/promote", noun="rollouts", ask=holding.ask_promote, do=holding.promote),
     Act(path=f"{_INSTANCE}/drain", noun="instances", ask=plans.drain, do=_drain),
     Act(path=f"{_INSTANCE}/ready", noun="instances", ask=plans.ready, do=_ready),
 )

@@ -34,7 +34,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """``kind`` is ``text``, ``number``, ``check`` or ``choice``."""
+    """``kind`` is ``text``, ``number``, ``check``, ``choice`` or ``hidden`` (what the page told)."""
 
     name: str
     label: str

@@ -109,6 +109,7 @@ def _state(position: int, here: int, *, final: bool) -> str:
 
 
 def _left(rollout: Rollout, now: float) -> tuple[float | None, str]:
+    now = rollout.clock(now)
     policy, spent = rollout.policy, now - rollout.since
     if rollout.phase in BEFORE_TRAFFIC:
         return max(policy.start_deadline - spent, 0.0), "until it is given up"

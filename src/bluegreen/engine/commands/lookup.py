@@ -78,6 +78,28 @@ async def rollout(engine: Engine, id: str) -> Rollout:
     raise unknown("rollout", id, (r.id for r in engine.rollouts()))
 
 
+async def rollout_of(engine: Engine, name: str, in_stack: str | None = None) -> Rollout:
+    """Return the rollout with this id (or beginning of one), or the one under way of this service.
+
+    A service goes first: somebody who may have called one ``cafe`` means it. Raises ``UserError``:
+    ``unknown_rollout``, ``ambiguous``, and ``too_late`` where nothing of the service is under way.
+    """
+    try:
+        key = service(engine, name, in_stack)
+    except UserError as error:
+        if error.code == "ambiguous":
+            raise
+        return await rollout(engine, name)
+    active = engine.active(key)
+    if active is None:
+        raise UserError(
+            f"no rollout of {name} is under way",
+            code="too_late",
+            hint=f"See how the last one ended: `bluegreen history {key[1]}`.",
+        )
+    return active
+
+
 def unknown(noun: str, name: str, known: Iterable[str]) -> UserError:
     names = sorted(set(known))
     close = difflib.get_close_matches(name, names, n=1)

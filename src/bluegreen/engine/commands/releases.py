@@ -136,6 +136,8 @@ async def make_room(engine: Engine, key: ServiceKey) -> None:
     active = engine.active(key)
     if active is None:
         return
+    if active.paused:
+        raise in_progress(active)  # a person keeps its old color; what a machine deploys does not end that
     ending = {Phase.DRAINING, Phase.RETIRING, Phase.ABORTING, Phase.REVERTING}
     if active.phase is Phase.BAKING and active.settled:
         happened = Happened.SUPERSEDED if active.retire_source else Happened.CLOSED
@@ -148,11 +150,15 @@ async def make_room(engine: Engine, key: ServiceKey) -> None:
 
 def in_progress(active: Rollout) -> UserError:
     what = "no traffic has moved" if active.phase in BEFORE_TRAFFIC else "traffic is moving"
+    wait = "Wait for it (`bluegreen status --watch`)"
+    if active.paused:
+        what = "a person has paused it"
+        wait = f"Let it go on (`bluegreen resume {active.id}`, `bluegreen promote {active.id}`)"
     return UserError(
         f"a rollout of {active.service} is under way: {active.phase}, {what}",
         code="rollout_in_progress",
         evidence=(("rollout", active.id), ("target", active.target)),
-        hint=f"Wait for it (`bluegreen status --watch`), or end it: `bluegreen abort {active.id}`.",
+        hint=f"{wait}, or end it: `bluegreen abort {active.id}`.",
     )
 
 

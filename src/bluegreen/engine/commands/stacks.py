@@ -105,7 +105,7 @@ def _kept(route: RouteSpec, before: RouteSpec | None) -> RouteSpec:
 def _refuse_if_moving(engine: Engine, spec: StackSpec, change: Planned) -> None:
     """A service whose rollout is under way may be named by ``up`` only with the same definition."""
     active = engine.active((spec.name, change.service))
-    if active is None or active.settled or active.phase in FINAL:
+    if active is None or active.phase in FINAL or (active.settled and not active.paused):
         return
     known = engine.ledger.stacks.get(spec.name)
     before = known.spec.service(change.service) if known is not None else None

@@ -186,7 +186,8 @@ async def _close_bakes(engine: Engine, stack: str, keys: tuple[RouteId, ...]) ->
     for active in engine.rollouts():
         if active.final or active.stack != stack or not set(keys) & set(active.routes):
             continue
-        if active.phase is not Phase.BAKING or not active.settled or active.retire_source:
+        closable = active.phase is Phase.BAKING and active.settled and not active.retire_source
+        if active.paused or not closable:
             raise in_progress(active)
         with suppress(UserError):  # it went on by itself meanwhile
             await engine.loop((active.stack, active.service)).ask(Happened.CLOSED)
