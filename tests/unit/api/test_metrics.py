@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -12,6 +13,7 @@ from bluegreen.api.metrics.tally import Tally
 from bluegreen.domain.access import Role
 from bluegreen.domain.naming import PoolId
 from bluegreen.engine.commands import releases
+from bluegreen.ports.requests import Batch, Seen
 from bluegreen.testing.background import running
 from tests.unit.api.scene import SHOP, Scene, play
 from tests.unit.engine.world import finished
@@ -111,3 +113,23 @@ def test_every_alert_asks_for_what_there_is() -> None:
         asked = set(re.findall(r"bluegreen_\w+", rule["expr"]))
         assert asked - told == set(), rule["alert"]
         assert {"summary", "description"} <= set(rule["annotations"])
+
+
+def test_what_users_waited_is_a_histogram_by_color() -> None:
+    async def story(scene: Scene) -> None:
+        blue, elsewhere = PoolId("shop.web.blue"), PoolId("gone.web.blue")
+        seen = {Seen(blue, 200, 20): 90, Seen(blue, 502, 700): 10, Seen(elsewhere, 200, 1): 5}
+        scene.engine.meter.take(Batch(seen=seen, lost=4, strange=1))
+        found = await scrape(scene, "/metrics", Role.ADMIN)
+        pool = labels(stack="shop", service="web", color="blue")
+        name = "bluegreen_request_duration_seconds"
+        assert found[f"{name}_bucket", pool | labels(le="0.025")] == 90
+        assert found[f"{name}_bucket", pool | labels(le="1.0")] == 100
+        assert found[f"{name}_bucket", pool | labels(le="+Inf")] == found[f"{name}_count", pool] == 100
+        assert found[f"{name}_sum", pool] == pytest.approx(90 * 0.02 + 10 * 0.7)
+        assert found["bluegreen_request_duration_failures_total", pool] == 10
+        assert found["bluegreen_requests_unmeasured_total", labels(why="lost")] == 4
+        assert found["bluegreen_requests_unmeasured_total", labels(why="strange")] == 1
+        assert not any("gone" in dict(one).values() for _, one in found)
+
+    play(story)
