@@ -102,8 +102,8 @@ def services_text(services: Sequence[View]) -> str:
             first = (service["name"] + _mark(service), service["stack"], state_text(service["state"]))
             cells = (*_color_cells(color), *(_traffic_cells(color) if measured else ()))
             rows.append((*(first if number == 0 else ("", "", "")), *cells))
-    headers = ("service", "stack", "state", "color", "release", "running", "serving", "in flight", "image")
-    headers += ("requests", "errors", "p50", "p95") if measured else ()
+    headers = ["service", "stack", "state", "color", "release", "running", "serving", "in flight", "image"]
+    headers += ["requests", "errors", "p50", "p95"] if measured else []
     return table(headers, rows, empty="nothing runs here yet; begin with `bluegreen up`")
 
 
