@@ -22,7 +22,8 @@ QUESTION = f"show events {RING} -w -n"
 _LONGEST = 400
 """Bytes of a line. What comes after our part, a user's own format, may be cut."""
 
-_SIZE = 1024 * 1024
+_SIZE = 2 * 1024 * 1024
+"""Bytes of the ring: a second and a half at 10,000 requests per second."""
 _OWN_FORMAT = ("log-format ", "option httplog", "option httpslog", "option tcplog")
 
 _LINE = re.compile(

@@ -20,13 +20,19 @@ from bluegreen.drivers.balancers.haproxy.runtime_api import RuntimeApi
 from bluegreen.ports.requests import Batch
 
 PAUSE = 0.25
-"""Seconds between two gulps."""
+"""Seconds between two gulps while few requests come."""
+
+_LONG_PAUSE = 1.0
+"""The same while many do. Once the socket is full, HAProxy sends them by the hundred instead of one by one."""
 
 _HURRY = 0.01
 """The same while more waits than one gulp: others of the controller come to their turn."""
 
 _GULP = 256 * 1024
 """Bytes that are read and understood at one go, a few milliseconds' work."""
+
+_MANY = 16 * 1024
+"""Bytes of a gulp after which more is likely to wait."""
 
 _LOOK = 2.0
 """Seconds after which the worker is asked again whether it is the one that serves."""
@@ -71,6 +77,7 @@ class RequestStream:
     async def _read(self, connection: socket.socket) -> AsyncIterator[Batch]:
         worker, rest = await self._begin(connection)
         looked = time.monotonic()
+        busy = False
         while worker:
             gulp = await self._gulp(connection)
             if gulp == b"":
@@ -83,7 +90,9 @@ class RequestStream:
                 looked = time.monotonic()
                 if not await self._serves(worker):
                     return
-            await asyncio.sleep(_HURRY if gulp and len(gulp) >= _GULP // 2 else PAUSE)
+            full = gulp is not None and len(gulp) >= _MANY
+            await asyncio.sleep(_HURRY if full else _LONG_PAUSE if busy else PAUSE)
+            busy = full
 
     async def _begin(self, connection: socket.socket) -> tuple[int, bytes]:
         """Return the number of the worker that answers (0: none did), and what it said beyond that."""
