@@ -1,4 +1,4 @@
-"""What users got is measured while a release goes, over the death of the controller, and nobody pays for it."""
+"""What users got is measured over a release and the death of the controller, and nobody pays for it."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ PAUSE = 0.25
 """Seconds between two gulps while few requests come."""
 
 _LONG_PAUSE = 1.0
-"""The same while many do. Once the socket is full, HAProxy sends them by the hundred instead of one by one."""
+"""The same while many do: once the socket is full, HAProxy sends them by the hundred, not one by one."""
 
 _HURRY = 0.01
 """The same while more waits than one gulp: others of the controller come to their turn."""
