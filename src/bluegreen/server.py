@@ -40,6 +40,7 @@ from bluegreen.lifetime import end, sole_use, told_to_end
 from bluegreen.opening import opened, opened_registry
 from bluegreen.ports.balancer import Balancer
 from bluegreen.ports.messenger import Messenger
+from bluegreen.ports.requests import RequestLog
 from bluegreen.ports.runtime import Runtime
 from bluegreen.settings import Settings
 
@@ -170,7 +171,7 @@ async def _drivers(settings: Settings, owner: str) -> AsyncIterator[Drivers]:
     async with AsyncExitStack() as stack:
         runtime = await stack.enter_async_context(_runtime(settings))
         announcer = await stack.enter_async_context(_announcer(settings, owner))
-        balancer = await stack.enter_async_context(_balancer(settings, announcer))
+        balancer, own = await stack.enter_async_context(_balancer(settings, announcer))
         journal = await stack.enter_async_context(opened("journals", "sqlite", {"path": settings.journal}))
         yield Drivers(
             runtime=runtime,
@@ -181,6 +182,7 @@ async def _drivers(settings: Settings, owner: str) -> AsyncIterator[Drivers]:
             prober=HttpProber(),
             clock=SystemClock(),
             announcer=announcer,
+            requests=own if isinstance(own, RequestLog) else None,
         )
 
 
@@ -194,8 +196,13 @@ async def _announcer(settings: Settings, owner: str) -> AsyncIterator[Announcer 
 
 
 @asynccontextmanager
-async def _balancer(settings: Settings, announcer: Announcer | None) -> AsyncIterator[Balancer]:
-    """Open the balancer of this box, those of other boxes that follow by a registry, or both as one."""
+async def _balancer(
+    settings: Settings, announcer: Announcer | None
+) -> AsyncIterator[tuple[Balancer, Balancer | None]]:
+    """Open the balancer of this box, those of other boxes that follow by a registry, or both as one.
+
+    The second of what is yielded is the one of this box by itself.
+    """
     if settings.balancer == "boxes":
         if announcer is None:
             raise UserError(
@@ -203,12 +210,12 @@ async def _balancer(settings: Settings, announcer: Announcer | None) -> AsyncIte
                 code="bad_setting",
                 hint="Give --registry, for example consul://127.0.0.1:8500.",
             )
-        yield Boxes(announcer, SystemClock(), None)
+        yield Boxes(announcer, SystemClock(), None), None
         return
     known = settings.balancer in ("haproxy", "nginx")
     options = _balancer_options(settings) if known else {"state_dir": settings.home / settings.balancer}
     async with opened("balancers", settings.balancer, options) as inner:
-        yield inner if announcer is None else Boxes(announcer, SystemClock(), inner)
+        yield inner if announcer is None else Boxes(announcer, SystemClock(), inner), inner
 
 
 def _balancer_options(settings: Settings) -> dict[str, object]:
@@ -231,6 +238,7 @@ def _balancer_options(settings: Settings) -> dict[str, object]:
         "state_dir": settings.home / "balancer",
         "binary": settings.haproxy_binary,
         "run": settings.haproxy_run,
+        "request_log": settings.haproxy_request_log,
     }
     if settings.haproxy_run == "container":
         options |= {"image": settings.haproxy_image, "docker_url": settings.docker_url}
@@ -271,6 +279,7 @@ async def _answers(runtime: Runtime) -> bool:
 def _configure_logging(level: str) -> None:
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,

@@ -48,6 +48,9 @@ class Settings(BaseModel):
         "process", description="run HAProxy as a process of this box, or in a container"
     )
     haproxy_image: str = Field("haproxy:lts", description="image of HAProxy when it runs in a container")
+    haproxy_request_log: bool = Field(
+        True, description="have HAProxy note each request, from which latency and errors are measured"
+    )
     nginx_binary: str | None = Field(
         None, description="path of an NGINX ≥ 1.20; default: the one of this box"
     )

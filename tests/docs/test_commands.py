@@ -51,5 +51,6 @@ def test_a_mentioned_command_exists(mentioned: Command) -> None:
     command, rest = find(mentioned.words.split()[1:])
     of_the_root = bool(rest) and all(_OPTION.fullmatch(word) for word in rest)
     assert command is not cli or of_the_root, f"{mentioned}: no such verb"
-    known = {option for param in command.params for option in param.opts} | {"--help"}
+    options = [(*param.opts, *param.secondary_opts) for param in command.params]
+    known = {option for names in options for option in names} | {"--help"}
     assert [word for word in rest if _OPTION.fullmatch(word) and word not in known] == []

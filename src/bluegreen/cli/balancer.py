@@ -63,7 +63,7 @@ def balancer(
         registry=registry,
         stacks=tuple(stacks),
         balancer=kind,
-        options={"binary": binary},
+        options={"binary": binary} | ({"request_log": False} if kind == "haproxy" else {}),  # nobody reads it
         ports=published(publish),
         certificates=certificates,
     )

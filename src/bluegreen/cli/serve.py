@@ -24,6 +24,9 @@ from bluegreen.cli.session import Session, pass_session
 @click.option("--haproxy-binary", metavar="PATH", help="An HAProxy of 2.6 or newer.")
 @click.option("--haproxy-run", type=click.Choice(["process", "container"]), help="How HAProxy runs.")
 @click.option("--haproxy-image", metavar="IMAGE", help="Image of HAProxy when it runs in a container.")
+@click.option(
+    "--haproxy-request-log/--no-haproxy-request-log", default=None, help="Measure latency and errors."
+)
 @click.option("--nginx-binary", metavar="PATH", help="An NGINX of 1.20 or newer.")
 @click.option("--nginx-stream-module", metavar="FILE", help="NGINX's module for plain TCP.")
 @click.option("--nginx-run", type=click.Choice(["process", "container", "existing"]), help="How NGINX runs.")

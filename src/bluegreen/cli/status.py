@@ -13,6 +13,7 @@ from bluegreen.cli.lazy import verb
 from bluegreen.cli.output import clock, colored, line_text, span, table
 from bluegreen.cli.session import Session, pass_session
 from bluegreen.domain.errors import Temporary
+from bluegreen.domain.latency import rate_in_words, share_in_words, wait_in_words
 
 View = Mapping[str, Any]
 
@@ -98,13 +99,16 @@ def routes_text(routes: Sequence[View]) -> str:
 
 
 def services_text(services: Sequence[View]) -> str:
+    measured = any(color.get("traffic") for service in services for color in service["colors"])
     rows = []
     for service in services:
         colors = service["colors"] or [{}]
         for number, color in enumerate(colors):
             first = (service["name"] + _mark(service), service["stack"], state_text(service["state"]))
-            rows.append((*(first if number == 0 else ("", "", "")), *_color_cells(color)))
-    headers = ("service", "stack", "state", "color", "release", "running", "serving", "in flight", "image")
+            cells = (*_color_cells(color), *(_traffic_cells(color) if measured else ()))
+            rows.append((*(first if number == 0 else ("", "", "")), *cells))
+    headers = ["service", "stack", "state", "color", "release", "running", "serving", "in flight", "image"]
+    headers += ["requests", "errors", "p50", "p95"] if measured else []
     return table(headers, rows, empty="nothing runs here yet; begin with `bluegreen up`")
 
 
@@ -115,6 +119,16 @@ def _color_cells(color: View) -> tuple[object, ...]:
     share = f"{color['serving']} ({color['share']} %)" if color["share"] else color["serving"]
     name = colored(color["color"])
     return name, f"r{color['release']}", running, share, color["in_flight"], color["image"] or "-"
+
+
+def _traffic_cells(color: View) -> tuple[str, ...]:
+    """Return the last minute, as users saw it."""
+    seen = color.get("traffic")
+    if not seen:
+        return ("-", "-", "-", "-")
+    errors = share_in_words(seen["errors"])
+    marked = click.style(errors, fg="red") if seen["errors"] >= 0.01 else errors
+    return rate_in_words(seen["rate"]), marked, wait_in_words(seen["p50"]), wait_in_words(seen["p95"])
 
 
 def instances_text(instances: Sequence[View]) -> str:

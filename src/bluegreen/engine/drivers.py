@@ -10,6 +10,7 @@ from bluegreen.ports.balancer import Balancer
 from bluegreen.ports.clock import Clock
 from bluegreen.ports.journal import Journal
 from bluegreen.ports.prober import Prober
+from bluegreen.ports.requests import RequestLog
 from bluegreen.ports.runtime import Console, Runtime
 
 
@@ -24,3 +25,5 @@ class Drivers:
     clock: Clock
     announcer: Announcer | None = None
     """Keeps a registry in step, where there is one."""
+    requests: RequestLog | None = None
+    """Tells of users' requests, where the balancer of this box does."""

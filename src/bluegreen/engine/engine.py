@@ -35,6 +35,7 @@ from bluegreen.engine.inventory import Inventory
 from bluegreen.engine.keeper import Keeper
 from bluegreen.engine.ledger import Ledger, ServiceKey
 from bluegreen.engine.loop import ServiceLoop
+from bluegreen.engine.meter import Meter
 from bluegreen.engine.observe import Observer
 from bluegreen.engine.perform import Performer
 from bluegreen.engine.pools import Pools
@@ -71,6 +72,7 @@ class Engine:
         self.bus = Bus()
         self.ledger = Ledger(drivers.journal, self.bus)
         self.switchboard = Switchboard(drivers.balancer)
+        self.meter = Meter(drivers.requests, drivers.clock, lambda: self.switchboard.routing.pools)
         chance = random.Random(owner)
         self.inventory = Inventory(drivers.runtime, drivers.clock, self._on_runtime, chance)
         self._loops: dict[ServiceKey, ServiceLoop] = {}
@@ -87,6 +89,7 @@ class Engine:
             group.create_task(self.drivers.balancer.supervise())
             group.create_task(self.inventory.follow())
             group.create_task(self.sentinel.follow())
+            group.create_task(self.meter.follow())
             await self._recover()
             for key in self.ledger.services:
                 self.loop(key)

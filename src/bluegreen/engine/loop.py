@@ -76,6 +76,10 @@ class ServiceLoop:
         """The rollout that is begun but perhaps not yet in the journal."""
         return self._draft.rollout if self._draft is not None else None
 
+    @property
+    def _current(self) -> Rollout | None:
+        return self._draft.rollout if self._draft else self._ledger.active.get(self.key)
+
     def begin(self, draft: Draft) -> None:
         """Take over a rollout whose beginning is not yet in the journal."""
         self._draft = draft
@@ -108,22 +112,29 @@ class ServiceLoop:
             await self._clock.wait(self._wake, pause)
 
     async def _look(self) -> float | None:
+        """Look once; whatever is logged meanwhile, by whomever, tells of which service and rollout it is."""
+        rollout = self._current
+        named = {} if rollout is None else {"rollout": rollout.id}
+        with structlog.contextvars.bound_contextvars(stack=self.key[0], service=self.key[1], **named):
+            return await self._look_closer()
+
+    async def _look_closer(self) -> float | None:
         try:
             return await self._advance()
         except Temporary as error:
-            log.warning("loop.retry", service="/".join(self.key), error=error.message)
+            log.warning("loop.retry", error=error.message)
             return RETRY
         except (BluegreenError, TimeoutError) as error:
             await self._alarm(error)
             return FROZEN
         except Exception as error:
-            log.exception("loop.bug", service="/".join(self.key))
+            log.exception("loop.bug")
             await self._alarm(error)
             return FROZEN
 
     async def _advance(self) -> float | None:
         pauses: list[float | None] = []
-        rollout = self._draft.rollout if self._draft else self._ledger.active.get(self.key)
+        rollout = self._current
         if rollout is not None:
             pauses.append(await self._roll_and_tend(self._draft or Draft(rollout)))
         else:

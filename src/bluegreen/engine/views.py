@@ -9,6 +9,7 @@ from typing import Any
 from bluegreen.domain.errors import Temporary
 from bluegreen.domain.facts import InstanceFacts
 from bluegreen.domain.instance import Instance
+from bluegreen.domain.latency import Traffic
 from bluegreen.domain.live import live_pool
 from bluegreen.domain.naming import Color, PoolId, pool_id, route_id, service_of
 from bluegreen.domain.override import in_force
@@ -49,6 +50,8 @@ class InstanceView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColorView:
+    """``traffic`` is the last minute as users saw it; ``None`` where nothing is measured or nobody asked."""
+
     color: str
     release: int
     image: str
@@ -57,6 +60,7 @@ class ColorView:
     serving: int
     in_flight: int
     share: int
+    traffic: Traffic | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,7 +267,10 @@ class Viewer:
         spec = self._engine.ledger.spec(key[0]).service(key[1])
         own = [i for i in instances if (i.stack, i.service) == key]
         running = sum(i.state == "running" for i in own)
-        colors = [_color_view(c, n, record, releases, own) for c, n in sorted(record.releases.items())]
+        colors = [
+            _color_view(c, n, record, releases, own, self._engine.meter.traffic(pool_id(*key, c)))
+            for c, n in sorted(record.releases.items())
+        ]
         current = {n: c for c, n in record.releases.items()}
         same = spec is None or live is None or config_hash(spec) == config_hash(live.spec)
         return ServiceView(
@@ -316,6 +323,7 @@ def _color_view(
     record: ServiceRecord,
     releases: tuple[Release, ...],
     instances: list[InstanceView],
+    traffic: Traffic | None,
 ) -> ColorView:
     own = [i for i in instances if i.color == color]
     release = next((r for r in releases if r.number == number), None)
@@ -328,6 +336,7 @@ def _color_view(
         serving=sum(i.rotation == "in" for i in own),
         in_flight=sum(i.in_flight for i in own),
         share=max((i.share for i in own), default=0),
+        traffic=traffic,
     )
 
 

@@ -13,7 +13,9 @@ from bluegreen.api.app import PAGES
 from bluegreen.api.web import entry
 from bluegreen.api.web.page import PageRoute
 from bluegreen.domain.access import Role
+from bluegreen.domain.naming import PoolId
 from bluegreen.engine.commands import releases
+from bluegreen.ports.requests import Batch, Seen
 from tests.unit.api.browser import Browser, field
 from tests.unit.api.scene import BLOG, SHOP, Scene, play
 
@@ -209,5 +211,26 @@ def test_what_one_looks_for_is_shown_as_it_is() -> None:
             for _, path in PLAIN:
                 text = (await browser.get(path, params={"words": '"><script>alert(1)</script>'})).text
                 assert "<script>alert" not in text
+
+    play(story)
+
+
+def test_the_last_minute_is_shown_by_color_and_nothing_is_made_up() -> None:
+    async def story(scene: Scene) -> None:
+        token = await scene.token(Role.VIEWER)
+        (service,) = (await scene.ask("GET", "/v1/services", token, params={"stack": SHOP})).json()
+        assert service["colors"][0]["traffic"] is None
+        async with Browser(scene.app) as browser:
+            await browser.log_in(token)
+            for path in ("/", "/services/shop/web"):
+                assert "<dt>p50 / p95</dt><dd>—</dd>" in (await browser.http.get(path)).text
+            blue = PoolId("shop.web.blue")
+            scene.engine.meter.take(Batch(seen={Seen(blue, 200, 20): 90, Seen(blue, 502, 700): 10}))
+            for path in ("/", "/services/shop/web"):
+                text = (await browser.http.get(path)).text
+                assert '<dt>errors</dt><dd class="bad">10 %</dd>' in text
+                assert "<dd>18 ms / 750 ms</dd>" in text
+        (service,) = (await scene.ask("GET", "/v1/services", token, params={"stack": SHOP})).json()
+        assert service["colors"][0]["traffic"]["errors"] == pytest.approx(0.1)
 
     play(story)

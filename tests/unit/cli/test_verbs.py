@@ -37,6 +37,7 @@ STATUS: dict[str, Any] = {
                     "serving": 1,
                     "in_flight": 3,
                     "share": 100,
+                    "traffic": {"rate": 12.34, "errors": 0.0004, "p50": 0.0042, "p95": 1.25},
                 }
             ],
         },
@@ -85,10 +86,21 @@ def test_status(controller: fake.FakeController, run: Run) -> None:
         "ROUTE  STACK  LISTENS  LIVE        TRAFFIC\n"
         "lbx    shop   *:80     webx-green  webx-green 100 %  (*) to be webx-blue\n"
         "\n"
-        "SERVICE     STACK  STATE    COLOR  RELEASE  RUNNING  SERVING    IN FLIGHT  IMAGE\n"
-        "webx-green  shop   Running  green  r1       1 of 1   1 (100 %)  3          app:1\n"
+        "SERVICE     STACK  STATE    COLOR  RELEASE  RUNNING  SERVING    IN FLIGHT  IMAGE  REQUESTS  ERRORS"
+        "   P50     P95\n"
+        "webx-green  shop   Running  green  r1       1 of 1   1 (100 %)  3          app:1  12/s      < 0.1 %"
+        "  4.2 ms  1.2 s\n"
     )
     assert controller.requests[0].query == {"stack": "shop"}
+
+
+def test_status_says_nothing_of_waits_where_none_are_measured(
+    controller: fake.FakeController, run: Run
+) -> None:
+    (service,) = STATUS["services"]
+    unmeasured = {**service, "colors": [{**service["colors"][0], "traffic": None}]}
+    controller.on("GET /v1/status", fake.document({**STATUS, "services": [unmeasured]}))
+    assert "P95" not in run("status").stdout
 
 
 def test_an_option_may_stand_on_either_side_of_the_verb(controller: fake.FakeController, run: Run) -> None:

@@ -92,13 +92,13 @@ ROUTING = Routing(
 
 
 def test_the_whole_configuration_is_as_recorded() -> None:
-    rendering = render(ROUTING, Layout(generation=7))
+    rendering = render(ROUTING, Layout(generation=7, request_log=True))
     files = "".join(f"# file {name}\n{text}" for name, text in sorted(rendering.files.items()))
     assert rendering.config + files == GOLDEN.read_text()
 
 
 def test_haproxy_accepts_it(tmp_path: Path) -> None:
-    rendering = render(ROUTING, Layout())
+    rendering = render(ROUTING, Layout(request_log=True))
     for name, text in {**rendering.files, "candidate.cfg": rendering.config}.items():
         (tmp_path / name).write_text(text)
     command = [find_binary(None), "-c", "-C", str(tmp_path), "-f", "candidate.cfg"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from bluegreen.domain.naming import color_of, service_of, stack_of
+from bluegreen.domain.latency import BUCKETS, Histogram
+from bluegreen.domain.naming import PoolId, color_of, service_of, stack_of
 from bluegreen.domain.routing import BalancerFacts
 from bluegreen.engine.views import StatusView
 
@@ -17,13 +19,19 @@ _POOL = ("stack", "service", "color")
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class Snapshot:
-    """A collector of prometheus_client for one scrape. Without ``facts`` the balancer did not answer."""
+    """A collector of prometheus_client for one scrape. Without ``facts`` the balancer did not answer.
+
+    ``measured`` is what users waited for each color, as far as the balancer tells.
+    """
 
     view: StatusView
     facts: BalancerFacts | None
+    measured: Mapping[PoolId, Histogram]
 
     def collect(self) -> Iterator[Metric]:
-        yield from _traffic(self.facts, {(s.stack, s.name) for s in self.view.services})
+        services = {(s.stack, s.name) for s in self.view.services}
+        yield from _traffic(self.facts, services)
+        yield from _measured(self.measured, services)
         yield from _services(self.view)
         yield from _routes(self.view)
         yield from _surroundings(self.view, self.facts)
@@ -46,6 +54,27 @@ def _traffic(facts: BalancerFacts | None, services: set[tuple[str, str]]) -> Ite
             errors.add_metric(labels, pool.errors)
             in_flight.add_metric(labels, pool.in_flight)
     yield from (requests, errors, in_flight)
+
+
+def _measured(measured: Mapping[PoolId, Histogram], services: set[tuple[str, str]]) -> Iterator[Metric]:
+    waits = HistogramMetricFamily(
+        "bluegreen_request_duration_seconds",
+        "What users waited until the answer began, repeated attempts included.",
+        labels=_POOL,
+    )
+    failures = CounterMetricFamily(
+        "bluegreen_request_duration_failures",
+        "Of these requests, those that were answered with 5xx.",
+        labels=_POOL,
+    )
+    bounds = [*(str(float(bound)) for bound in BUCKETS), "+Inf"]
+    for pool, one in measured.items():
+        labels = (stack_of(pool), service_of(pool), color_of(pool))
+        if labels[:2] in services:
+            counts = accumulate(one.counts)
+            waits.add_metric(labels, list(zip(bounds, counts, strict=True)), one.seconds)
+            failures.add_metric(labels, one.failed)
+    yield from (waits, failures)
 
 
 def _services(view: StatusView) -> Iterator[Metric]:
@@ -85,9 +114,9 @@ def _services(view: StatusView) -> Iterator[Metric]:
     )
     yield _gauge(
         "bluegreen_rollout_running",
-        "1 for each rollout that is under way, with its phase.",
-        ("stack", "service", "kind", "phase"),
-        (((r.stack, r.service, r.kind, r.phase), 1) for r in view.rollouts),
+        "1 for each rollout that is under way, with its phase, and its id as in logs, events and audit.",
+        ("stack", "service", "kind", "phase", "rollout"),
+        (((r.stack, r.service, r.kind, r.phase, r.id), 1) for r in view.rollouts),
     )
 
 

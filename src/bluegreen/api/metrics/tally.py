@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, Metric
 
 from bluegreen.domain.events import Event
 from bluegreen.domain.rollout import Rollout
 from bluegreen.engine.engine import Engine
+from bluegreen.engine.meter import Meter
 
 _SECONDS = (0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _BEAT = 1.0
@@ -44,6 +47,8 @@ class Tally:
             registry=self.registry,
         )
 
+        self.registry.register(_Unmeasured(engine.meter))
+
     async def count(self) -> None:
         """Count until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -72,3 +77,20 @@ class Tally:
 
 _ENDS = frozenset({"rollout.closed", "rollout.retired", "rollout.cleaned", "rollout.reverted"})
 """The last event of a rollout."""
+
+
+class _Unmeasured:
+    """Tells how many requests are missing from what was measured, and why."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(
+            "bluegreen_requests_unmeasured",
+            "Lines about requests that came faster than they were read (lost), or made no sense (strange).",
+            labels=("why",),
+        )
+        family.add_metric(("lost",), self._meter.lost)
+        family.add_metric(("strange",), self._meter.strange)
+        yield family

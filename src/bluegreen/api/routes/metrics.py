@@ -14,9 +14,9 @@ router = APIRouter(tags=["metrics"], route_class=GuardedRoute)
 
 @router.get("/metrics", response_class=Response)
 async def metrics(use: Use, stack: StackName = None) -> Response:
-    """Return requests, errors, instances, shares and rollouts by color; of the controller itself, too."""
+    """Return requests, waits, errors, instances, shares, rollouts by color; of the controller itself, too."""
     view, facts = await use.viewer.look(stack)
     now = CollectorRegistry()
-    now.register(Snapshot(view=view, facts=facts))
+    now.register(Snapshot(view=view, facts=facts, measured=use.engine.meter.totals))
     counted = b"" if stack is not None else generate_latest(use.tally.registry)
     return Response(generate_latest(now) + counted, media_type=CONTENT_TYPE_LATEST)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from bluegreen.domain import latency
 from bluegreen.engine import narrate
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
@@ -52,4 +53,7 @@ FILTERS = {
     "machine": machine,
     "short": narrate.short,
     "amount": amount,
+    "wait": latency.wait_in_words,
+    "percent": latency.share_in_words,
+    "rate": latency.rate_in_words,
 }

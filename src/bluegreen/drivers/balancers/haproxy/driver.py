@@ -28,6 +28,7 @@ from bluegreen.drivers.balancers.haproxy.observing import Key, Tables, as_it_run
 from bluegreen.drivers.balancers.haproxy.options import Options
 from bluegreen.drivers.balancers.haproxy.process import HaproxyProcess
 from bluegreen.drivers.balancers.haproxy.render import PoolTexts, render, structure_of
+from bluegreen.drivers.balancers.haproxy.request_stream import RequestStream
 from bluegreen.drivers.balancers.haproxy.runner import Runner
 from bluegreen.drivers.balancers.haproxy.runtime_api import CommandRefused, RuntimeApi, down
 from bluegreen.drivers.balancers.haproxy.stats import Workers
@@ -36,6 +37,7 @@ from bluegreen.drivers.balancers.haproxy.weights import parse_map
 from bluegreen.drivers.proxies.binding import endpoints, require_free
 from bluegreen.drivers.proxies.validation import validate
 from bluegreen.ports.balancer import Balancer
+from bluegreen.ports.requests import Batch, RequestLog
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,7 @@ class HaproxyBalancer:
         self._known_worker = 0
         self._moved = asyncio.Event()
         self._notices = Notices(options.state_dir, lambda: self._members)
+        self._requests = RequestStream(api, self._process.answers)
         self.housekeeping = Housekeeping(api, self._lock)
 
     # -- apply ---------------------------------------------------------------------------------
@@ -251,6 +254,11 @@ class HaproxyBalancer:
     def events(self) -> AsyncIterator[BalancerEvent]:
         return self._notices.events()
 
+    async def requests(self) -> AsyncIterator[Batch]:
+        if self._options.request_log:
+            async for batch in self._requests.batches():
+                yield batch
+
     async def cut(self, pool: PoolId) -> None:
         await cut(self._api.attempt, pool)
         self._former.are_those_of(await self._process.find())
@@ -258,6 +266,7 @@ class HaproxyBalancer:
 
     async def stop(self) -> None:
         async with self._lock:
+            self._requests.hang_up()
             await self._process.stop(self._options.stop_grace)
             await asyncio.to_thread(files.remove, [self._options.state_dir / CONFIG])
             self._applied = self._members = None
@@ -283,6 +292,7 @@ class HaproxyBalancer:
     def _know(self, workers: Workers) -> None:
         if workers.current != self._known_worker:
             self._notices.lost()
+            self._requests.hang_up()
         self._known_worker = workers.current
         self._former.are_those_of(workers)
 
@@ -332,3 +342,4 @@ class HaproxyBalancer:
 
 
 _: type[Balancer] = HaproxyBalancer
+_log: type[RequestLog] = HaproxyBalancer

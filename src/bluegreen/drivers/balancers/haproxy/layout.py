@@ -22,10 +22,11 @@ CONTAINER_MARK = "container"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """What a rendered configuration refers to. Times are seconds."""
+    """What a rendered configuration refers to. Times are seconds. ``request_log``: somebody reads it."""
 
     generation: int = 1
     old_worker_deadline: float = 600.0
+    request_log: bool = False
 
     @property
     def routes_map(self) -> str:

@@ -19,6 +19,7 @@ class Options(BaseModel):
     socket alone: its structure would be theirs to keep. ``deadline`` bounds each question to the running
     HAProxy, ``start_deadline`` its start, a reload and the check of a file. ``stop_grace`` is what requests
     in flight get at ``stop``; ``old_worker_deadline`` what connections get that began before a reload.
+    ``request_log``: each request is noted in HAProxy's memory, from which latency and errors are measured.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,3 +33,4 @@ class Options(BaseModel):
     start_deadline: float = Field(default=15.0, gt=0)
     stop_grace: float = Field(default=5.0, ge=0)
     old_worker_deadline: float = Field(default=600.0, gt=0)
+    request_log: bool = True

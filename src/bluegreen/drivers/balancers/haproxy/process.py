@@ -96,13 +96,14 @@ class HaproxyProcess:
             async with asyncio.timeout(patience):
                 while True:
                     found = await self.find()
-                    if found is not None and is_new(found) and await self._answers(found.current):
+                    if found is not None and is_new(found) and await self.answers(found.current):
                         return found
                     await asyncio.sleep(_POLL)
         except TimeoutError:
             raise start_refused(f"no worker serves after {patience:g} s\n{said}") from None
 
-    async def _answers(self, worker: int) -> bool:
+    async def answers(self, worker: int) -> bool:
+        """Whether this worker is the one that accepts."""
         with suppress(BluegreenError):
             shown = re.search(r"^Pid: (\d+)$", await self._api.ask("show info"), re.MULTILINE)
             return shown is not None and int(shown.group(1)) == worker

@@ -17,6 +17,7 @@ from bluegreen.drivers.balancers.haproxy.backends import SERVER_INDENT, render_p
 from bluegreen.drivers.balancers.haproxy.layout import Layout
 from bluegreen.drivers.balancers.haproxy.maintenance import render_maintenance
 from bluegreen.drivers.balancers.haproxy.matching import render_matching
+from bluegreen.drivers.balancers.haproxy.request_log import log_lines, ring
 from bluegreen.drivers.balancers.haproxy.weights import map_text
 from bluegreen.drivers.balancers.haproxy.words import quoted
 from bluegreen.drivers.proxies.words import milliseconds, name
@@ -53,12 +54,14 @@ def render(routing: Routing, layout: Layout, pool_text: Callable[[Pool], str] = 
     parts = [f"{HEADER}{layout.generation}: do not edit, see `bluegreen inspect`\n"]
     parts.append(_section("global", _globals(routing.settings, layout)))
     parts.append(_section("defaults", _defaults(routing.settings)))
+    parts += [ring()] if layout.request_log else []
     parts += [_stats(page) for page in routing.settings.stats]
     by_port: dict[int, list[Route]] = {port: [] for port in routing.listeners}
     for route in routing.routes.values():
         by_port[route.port].append(route)
     for port, listener in routing.listeners.items():
-        parts.append(_frontend(listener, by_port[port], layout, files))
+        logs = list(log_lines(listener, others_log=bool(routing.settings.log_target)))
+        parts.append(_frontend(listener, by_port[port], layout, files, logs if layout.request_log else []))
     parts.append(_NOBODY)
     parts += [pool_text(pool) for pool in routing.pools.values()]
     return Rendering("\n".join(parts), files)
@@ -114,8 +117,10 @@ def _stats(page: Stats) -> str:
     return _section(f"frontend stats:{page.port}", lines())
 
 
-def _frontend(listener: Listener, routes: list[Route], layout: Layout, files: dict[str, str]) -> str:
-    lines = list(_frontend_settings(listener, files))
+def _frontend(
+    listener: Listener, routes: list[Route], layout: Layout, files: dict[str, str], logs: list[str]
+) -> str:
+    lines = [*_frontend_settings(listener, files), *logs]
     if listener.mode is Mode.HTTP:
         matching = render_matching(routes)
         files.update(matching.files)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -43,16 +44,28 @@ class RuntimeApi:
 
     async def ask(self, question: str, *, master: bool = False) -> str:
         """Return the whole answer to one line of commands (separated by ``;``)."""
-        socket = MASTER_SOCKET if master else ADMIN_SOCKET
+        name = MASTER_SOCKET if master else ADMIN_SOCKET
         try:
             async with asyncio.timeout(self._deadline):
-                return await self._exchange(socket, question)
+                return await self._exchange(name, question)
         except TimeoutError:
             raise hung(f"no answer within {self._deadline:g} s to {question[:60]!r}") from None
         except (ConnectionError, FileNotFoundError) as error:
             raise down(str(error)) from None
         except OSError as error:  # a full queue, no descriptor left: it says nothing of HAProxy
             raise hung(str(error)) from None
+
+    async def open(self, question: str) -> socket.socket:
+        """Return the connection on which an answer without end comes; whoever asks reads and closes it."""
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            with _reachable(self._folder, ADMIN_SOCKET) as path:
+                made.connect(path)
+            made.send(question.encode() + b"\n")
+        except OSError as error:
+            made.close()
+            raise down(str(error)) from None
+        return made
 
     async def command(self, commands: Iterable[str]) -> None:
         """Carry out commands in order. Raises ``CommandRefused`` if one of them was refused."""
@@ -94,8 +107,8 @@ class RuntimeApi:
         answers = [await self.ask(f"@!{pid} {command}", master=True) for command in commands]
         return "\n".join(answers)
 
-    async def _exchange(self, socket: str, question: str) -> str:
-        with _reachable(self._folder, socket) as path:
+    async def _exchange(self, name: str, question: str) -> str:
+        with _reachable(self._folder, name) as path:
             reader, writer = await asyncio.open_unix_connection(path, limit=1 << 20)
         try:
             writer.write(question.encode() + b"\n")

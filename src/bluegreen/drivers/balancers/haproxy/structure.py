@@ -41,8 +41,14 @@ class Structure:
 
     def layout(self) -> Layout:
         """Return the layout of the configuration in force (generation 0 without one)."""
-        generation = files.generation_of(self.in_force())
-        return Layout(generation=generation, old_worker_deadline=self._options.old_worker_deadline)
+        return self._layout(files.generation_of(self.in_force()))
+
+    def _layout(self, generation: int) -> Layout:
+        return Layout(
+            generation=generation,
+            old_worker_deadline=self._options.old_worker_deadline,
+            request_log=self._options.request_log,
+        )
 
     async def replace(
         self,
@@ -57,11 +63,7 @@ class Structure:
         former configuration is in force and serves.
         """
         former = await asyncio.to_thread(self.in_force)
-        layout = Layout(
-            generation=files.generation_of(former) + 1,
-            old_worker_deadline=self._options.old_worker_deadline,
-        )
-        rendering = render(routing, layout, pool_text)
+        rendering = render(routing, self._layout(files.generation_of(former) + 1), pool_text)
         fresh = await asyncio.to_thread(self._put_candidate, rendering)
         try:
             await self._require_accepted()
