@@ -19,6 +19,9 @@ RING = "requests"
 QUESTION = f"show events {RING} -w -n"
 """Asks for each line from now on."""
 
+NO_RING = b"No such event sink"
+"""The answer of a HAProxy that was configured before there was one, or without."""
+
 _LONGEST = 400
 """Bytes of a line. What comes after our part, a user's own format, may be cut."""
 
