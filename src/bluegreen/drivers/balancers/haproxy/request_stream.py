@@ -28,7 +28,7 @@ _LONG_PAUSE = 1.0
 _HURRY = 0.01
 """The same while more waits than one gulp: others of the controller come to their turn."""
 
-_GULP = 256 * 1024
+_GULP = 128 * 1024
 """Bytes that are read and understood at one go, a few milliseconds' work."""
 
 _MANY = 16 * 1024
