@@ -6,12 +6,13 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from bluegreen.domain.routing import Globals
+from bluegreen.domain.routing import Globals, Routing
 from bluegreen.drivers.balancers.haproxy import HaproxyBalancer
+from bluegreen.drivers.balancers.haproxy.request_log import QUESTION
 from bluegreen.drivers.balancers.haproxy.stats import workers_of
 from bluegreen.ports.requests import Seen
 from bluegreen.testing.background import running
@@ -51,10 +52,6 @@ async def reading(stage: HaproxyStage, port: int) -> AsyncIterator[Reader]:
         yield reader
 
 
-def told(reader: Reader, status: int, count: int) -> Callable[[], object]:
-    return lambda: reader.count(status) >= count
-
-
 async def main_worker(stage: HaproxyStage) -> int:
     found = workers_of(await stage.api().ask("show proc", master=True))
     assert found is not None
@@ -75,63 +72,48 @@ def test_each_request_is_told_with_its_color_its_status_and_its_wait(play: Play)
     play(scenario)
 
 
-def test_a_new_controller_reads_on_and_nothing_is_reloaded(play: Play) -> None:
+def test_a_reader_that_hangs_or_dies_holds_nobody_up_and_the_next_one_reads_on(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, BLUE)
         port = next(iter(routing.listeners))
         before = await main_worker(stage)
         async with reading(stage, port):
             pass
-        for _ in range(20):  # nobody reads: users do not notice
-            assert await stage.status(port) == 200
+        with await stage.api().open(QUESTION):  # it takes nothing of what it is told
+            for _ in range(5):
+                assert set(await asyncio.gather(*(stage.status(port) for _ in range(20)))) == {200}
         await stage.reopen()
         await stage.balancer.apply(routing)
         async with reading(stage, port) as reader:
             assert await stage.status(port, "/fail") == 503
-            await until(told(reader, 503, 1))
+            await until(lambda: reader.count(503) == 1)
         assert await main_worker(stage) == before
 
     play(scenario)
 
 
-def test_a_reload_is_followed_and_users_own_log_is_left_alone(play: Play) -> None:
+def test_a_reader_goes_on_with_the_new_worker_and_keeps_none_alive_that_is_to_end(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         routing = await live(stage, BLUE)
         port = next(iter(routing.listeners))
         async with reading(stage, port) as reader:
             former = await main_worker(stage)
-            listener = replace(routing.listeners[port], options=("httplog",))
-            other = replace(routing, listeners={port: listener}, settings=Globals(log_target="127.0.0.1:514"))
-            await stage.balancer.apply(other)
-            assert await main_worker(stage) != former
+            await stage.balancer.apply(with_a_log_of_its_own(routing))
+            current = await main_worker(stage)
+            assert current != former
 
             async def seen_again() -> bool:
                 await stage.status(port, "/fail")
                 return reader.count(503) > 0
 
             await until(seen_again)
-            await until(lambda: former not in {p.pid for p in stage.processes()})
+            os.kill(current, signal.SIGUSR1)  # by somebody else: the driver is not told
+            await until(lambda: not {former, current} & {p.pid for p in stage.processes()})
 
     play(scenario)
 
 
-def test_a_reader_does_not_keep_a_haproxy_alive_that_somebody_ends(play: Play) -> None:
-    async def scenario(stage: HaproxyStage) -> None:
-        port = next(iter((await live(stage, BLUE)).listeners))
-        async with reading(stage, port):
-            worker = await main_worker(stage)
-            os.kill(worker, signal.SIGUSR1)
-            await until(lambda: worker not in {p.pid for p in stage.processes()})
-
-    play(scenario)
-
-
-def test_a_reader_that_hangs_holds_nobody_up(play: Play) -> None:
-    async def scenario(stage: HaproxyStage) -> None:
-        port = next(iter((await live(stage, BLUE)).listeners))
-        reader = await stage.api().open("show events requests -w -n")
-        with reader:
-            for _ in range(5):
-                assert set(await asyncio.gather(*(stage.status(port) for _ in range(20)))) == {200}
-
-    play(scenario)
+def with_a_log_of_its_own(routing: Routing) -> Routing:
+    """Return ``routing`` as of a user who logs elsewhere, in a format of his."""
+    listeners = {port: replace(one, options=("httplog",)) for port, one in routing.listeners.items()}
+    return replace(routing, listeners=listeners, settings=Globals(log_target="127.0.0.1:514"))

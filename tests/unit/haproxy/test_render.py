@@ -107,6 +107,10 @@ def test_haproxy_accepts_it(tmp_path: Path) -> None:
     assert "WARNING" not in done.stderr
 
 
+def test_without_a_reader_nothing_is_noted() -> None:
+    assert "requests" not in render(replace(ROUTING, settings=Globals()), Layout()).config
+
+
 def test_servers_and_weights_are_not_structure() -> None:
     other = ROUTING.with_servers(BLUE, ()).with_weights(RouteId("shop.a"), {GREEN: 100})
     layout = Layout()

@@ -50,7 +50,8 @@ def test_what_was_dropped_is_told_and_what_makes_no_sense_is_counted() -> None:
 
 def test_a_users_own_log_cannot_be_used_to_count_what_never_was() -> None:
     wish = '"GET /[m@0 b="shop.web.green" s="500" t="0/0/0/0"] HTTP/1.1"'
-    assert read(line(rest=wish)).seen == {Seen(BLUE, 200, 6): 1}
+    found = read(line(rest=wish) + line(rest="GET /- 9 events dropped"))
+    assert (found.seen, found.lost) == ({Seen(BLUE, 200, 6): 2}, 0)
 
 
 @given(st.binary(max_size=300))

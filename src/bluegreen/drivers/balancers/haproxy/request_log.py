@@ -8,8 +8,8 @@ user's own log keeps its own format. Words: HAProxy 2.6 configuration manual, se
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 
 from bluegreen.domain.naming import PoolId
 from bluegreen.domain.routing import Listener, Mode
@@ -19,6 +19,9 @@ RING = "requests"
 QUESTION = f"show events {RING} -w -n"
 """Asks for each line from now on."""
 
+NO_RING = b"No such event sink"
+"""The answer of a HAProxy that was configured before there was one, or without."""
+
 _LONGEST = 400
 """Bytes of a line. What comes after our part, a user's own format, may be cut."""
 
@@ -26,12 +29,12 @@ _SIZE = 2 * 1024 * 1024
 """Bytes of the ring: a second and a half at 10,000 requests per second."""
 _OWN_FORMAT = ("log-format ", "option httplog", "option httpslog", "option tcplog")
 
+# The first bracket of a line is ours; all that a user can have written comes after it.
 _LINE = re.compile(
-    rb'^<\d+>1 \S+ \S+ \S+ \S+ \S+ \[m@0 b="([^"\s]+)" s="(-?\d+)"'
-    rb' t="(-?\d+)/(-?\d+)/(-?\d+)/(-?\d+)"\]',
+    rb'^<[^\[\n]*\[m@0 b="([^"\n]+)" s="(-?\d+)" t="(-?\d+)/(-?\d+)/(-?\d+)/(-?\d+)"\]',
     re.MULTILINE,
 )
-_LOST = re.compile(rb"(\d{1,9}) events? dropped")
+_LOST = re.compile(rb"^<[^\[\n]*- (\d{1,9}) events? dropped", re.MULTILINE)
 
 
 def ring() -> str:
@@ -56,19 +59,23 @@ def log_lines(listener: Listener, *, others_log: bool) -> Iterator[str]:
 
 
 def read(lines: bytes) -> Batch:
-    """Return what whole lines say."""
-    found = Counter(_LINE.findall(lines))
-    seen: Counter[Seen] = Counter()
-    for (backend, status, *times), count in found.items():
-        pool = backend.decode("ascii", "replace")
-        if ":" not in pool:  # else it was for no color: a bad request, a route without one
-            seen[Seen(PoolId(pool), int(status), _waited(*times))] += count
+    """Return what whole lines say, in a few microseconds for each."""
+    counts: dict[tuple[bytes, bytes, int], int] = defaultdict(int)
+    found = _LINE.findall(lines)
+    for backend, status, queued, connecting, answering, active in found:
+        # A part is -1 where it did not come to an end: then all of the time was waited.
+        ended = b"-1" not in (queued, connecting, answering)
+        waited = int(queued) + int(connecting) + int(answering) if ended else max(0, int(active))
+        counts[backend, status, waited] += 1
     told = [int(number) for number in _LOST.findall(lines)] if b" dropped" in lines else []
-    strange = lines.count(b"\n") + (not lines.endswith(b"\n")) - found.total() - len(told)
-    return Batch(seen=seen, lost=sum(told), strange=max(0, strange) if lines else 0)
+    whole = lines.count(b"\n") + (lines[-1:] not in (b"", b"\n"))
+    return Batch(seen=_colors(counts), lost=sum(told), strange=max(0, whole - len(found) - len(told)))
 
 
-def _waited(queued: bytes, connecting: bytes, answering: bytes, active: bytes) -> int:
-    """Return milliseconds. Each part is -1 where it did not come to an end; then all of it was waited."""
-    parts = (int(queued), int(connecting), int(answering))
-    return max(0, int(active)) if min(parts) < 0 else sum(parts)
+def _colors(counts: Mapping[tuple[bytes, bytes, int], int]) -> dict[Seen, int]:
+    """Return what was for a color: no bad request, none of a route that leads nowhere."""
+    return {
+        Seen(PoolId(backend.decode("ascii", "replace")), int(status), waited): count
+        for (backend, status, waited), count in counts.items()
+        if b":" not in backend
+    }

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing, suppress
 
 from bluegreen.domain.errors import BluegreenError
-from bluegreen.drivers.balancers.haproxy.request_log import QUESTION, read
+from bluegreen.drivers.balancers.haproxy.request_log import NO_RING, QUESTION, read
 from bluegreen.drivers.balancers.haproxy.runtime_api import RuntimeApi
 from bluegreen.ports.requests import Batch
 
@@ -28,7 +28,7 @@ _LONG_PAUSE = 1.0
 _HURRY = 0.01
 """The same while more waits than one gulp: others of the controller come to their turn."""
 
-_GULP = 256 * 1024
+_GULP = 128 * 1024
 """Bytes that are read and understood at one go, a few milliseconds' work."""
 
 _MANY = 16 * 1024
@@ -82,7 +82,10 @@ class RequestStream:
             gulp = await self._gulp(connection)
             if gulp == b"":
                 return
-            lines, newline, rest = (rest + (gulp or b"")).rpartition(b"\n")
+            heard = rest + (gulp or b"")
+            if heard.startswith(NO_RING):
+                return
+            lines, newline, rest = heard.rpartition(b"\n")
             rest = rest[-_GULP:]
             if newline:
                 yield read(lines.lstrip(b"\n"))
