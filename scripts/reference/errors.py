@@ -36,6 +36,7 @@ _AREAS = (
     ("api", "A command was refused"),
     ("domain", "A command was refused"),
     ("cli", "Command line"),
+    ("wire", "Command line"),
     ("server", "Starting the controller"),
     ("box", "A balancer on another box"),
     ("opening", "Starting the controller"),

@@ -53,6 +53,9 @@ ROOT = {
     "export": Entry("groups:export", "Print configurations for other programs.", _CHECK),
     "token": Entry("groups:token", "Say who may come in by the network, and as whom.", _CHECK),
     "whoami": Entry("audit:whoami", "Say who you are to the controller, and what you may do.", _CHECK),
+    "dial-stdio": Entry(
+        "dial:dial_stdio", "Join stdin and stdout to the controller's socket, for `--host ssh://`.", _CHECK
+    ),
     "completion": Entry("completion:completion", "Print the completion script for a shell.", _CHECK),
     "service": Entry("groups:service", "Docker Cloud's verbs for services and balancers.", _CLOUD),
     "stack": Entry("groups:stack", "Docker Cloud's verbs for stacks.", _CLOUD),

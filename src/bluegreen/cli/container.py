@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import click
 
-from bluegreen.cli.client import path
 from bluegreen.cli.lazy import verb
 from bluegreen.cli.output import document_text
 from bluegreen.cli.service import identifiers
 from bluegreen.cli.session import Session, pass_session
+from bluegreen.wire.client import path
 
 
 @verb("inspect", "bluegreen container inspect shop-web-r3-1")

@@ -13,9 +13,9 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from bluegreen.cli.client import Client
 from bluegreen.cli.output import clock, span
 from bluegreen.domain.errors import BluegreenError
+from bluegreen.wire.client import Client
 
 _LOOK_EVERY = 0.5
 _STYLES = {"error": "red", "warning": "yellow"}

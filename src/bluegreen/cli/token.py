@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from bluegreen.cli.client import path
 from bluegreen.cli.duration import Duration
 from bluegreen.cli.lazy import verb
 from bluegreen.cli.output import moment, table
 from bluegreen.cli.session import Session, pass_session
+from bluegreen.wire.client import path
 
 DAY = 86_400.0
 

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 import click
 
 from bluegreen.cli import controller, files, following
-from bluegreen.cli.client import path
 from bluegreen.cli.lazy import verb
 from bluegreen.cli.output import table
 from bluegreen.cli.session import Session, pass_session
+from bluegreen.wire.client import path
 
 F = TypeVar("F", bound=Callable[..., Any])
 

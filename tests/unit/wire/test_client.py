@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bluegreen.cli.client import Client
-from bluegreen.cli.transport import parse
 from bluegreen.domain.errors import BluegreenError, Bug, OutcomeUnknown, Permanent, Temporary, UserError
+from bluegreen.wire.address import parse
+from bluegreen.wire.client import Client
 from tests.unit.cli import fake_controller as fake
 
 NOBODY = 65534
@@ -114,7 +114,7 @@ def test_what_is_not_our_controller_is_said_to_be(
 
 
 def test_names_and_values_are_quoted_and_none_is_left_out(controller: fake.FakeController) -> None:
-    from bluegreen.cli.client import path
+    from bluegreen.wire.client import path
 
     where = path("services", "a/b?c", "scale")
     controller.on(f"POST {where}", fake.document({"ok": True}))
@@ -134,7 +134,6 @@ def test_a_stream_is_parsed_with_its_comments_and_its_cut_end(controller: fake.F
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("ssh://user@host", "ssh -nNT -L"),
         ("http://host:8110", "only with TLS"),
         ("host:80", "unix:///PATH"),
         ("https://host:notaport", "unix:///PATH"),
@@ -187,10 +186,11 @@ def test_no_permission_says_who_may(hidden: bool) -> None:
             os.chmod(controller.path, 0o600)
             script = (
                 "import os, sys\n"
-                "from bluegreen.cli.transport import parse\n"
+                "from bluegreen.wire.address import parse\n"
                 f"os.getuid() or os.setuid({NOBODY})\n"
                 "try:\n"
-                f"    parse('{controller.url}').connect(5)\n"
+                f"    with parse('{controller.url}').connect(5):\n"
+                "        pass\n"
                 "except Exception as e:\n"
                 "    print(e.code, '|', e.evidence, '|', e.hint)\n"
             )
