@@ -37,6 +37,7 @@ _AREAS = (
     ("domain", "A command was refused"),
     ("cli", "Command line"),
     ("wire", "Command line"),
+    ("client", "Command line"),
     ("server", "Starting the controller"),
     ("box", "A balancer on another box"),
     ("opening", "Starting the controller"),

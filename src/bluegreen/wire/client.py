@@ -1,7 +1,8 @@
 """A small client of the controller's API: JSON in and out, event streams, lines.
 
 Called by every verb and by :mod:`bluegreen.client`. Rules: a problem document comes back as the error it was
-(code, evidence, hint, exit code); every wait has a deadline; a lost answer to a command is ``OutcomeUnknown``, never a guess.
+(code, evidence, hint, exit code); every wait has a deadline; a lost answer to a command is
+``OutcomeUnknown``, never a guess.
 """
 
 from __future__ import annotations
@@ -56,8 +57,15 @@ class Client:
     ) -> Any:
         return self._call("POST", path, query, {} if body is None else body, timeout)
 
-    def put(self, path: str, body: Any, query: Parameters | None = None, *, timeout: float = COMMAND) -> Any:
-        return self._call("PUT", path, query, body, timeout)
+    def put(
+        self,
+        path: str,
+        body: Any,
+        query: Parameters | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        return self._call("PUT", path, query, body, COMMAND, headers)
 
     def patch(self, path: str, body: Any, query: Parameters | None = None) -> Any:
         return self._call("PATCH", path, query, body, COMMAND)
@@ -84,8 +92,16 @@ class Client:
                 connection.sock.settimeout(None)  # a quiet service may stay quiet for hours
             yield from _lines(response)
 
-    def _call(self, method: str, path: str, query: Parameters | None, body: Any, timeout: float) -> Any:
-        headers = {"Accept": "application/json"}
+    def _call(
+        self,
+        method: str,
+        path: str,
+        query: Parameters | None,
+        body: Any,
+        timeout: float,
+        extra: Mapping[str, str] | None = None,
+    ) -> Any:
+        headers = {"Accept": "application/json", **(extra or {})}
         payload = None
         if body is not None:
             headers["Content-Type"] = "application/json"

@@ -1,9 +1,9 @@
 """``ssh://``: a connection to a controller on another machine, by the system's own ``ssh``.
 
 Imported when such an address is given. ``ssh`` runs ``bluegreen dial-stdio`` there, which joins its stdin and
-stdout to the controller's socket (docs/adr, "dial-stdio"). Who logs in, by which key, over which hosts is left
-to ssh's configuration. That program says hello before anything else: what comes instead of it is an error, and nothing
-was asked of the controller yet.
+stdout to the controller's socket (docs/adr, "dial-stdio"). Who logs in, by which key, over which hosts is
+left to ssh's configuration. That program says hello before anything else: what comes instead of it is an
+error, and nothing was asked of the controller yet.
 """
 
 from __future__ import annotations
@@ -121,7 +121,9 @@ class SshConnection(HTTPConnection):
     def _start(self, words: Sequence[str], complaints: IO[bytes]) -> socket.socket:
         ours, its = socket.socketpair()
         try:
-            self._process = subprocess.Popen(words, stdin=its, stdout=its, stderr=complaints)
+            self._process = subprocess.Popen(
+                words, stdin=its.fileno(), stdout=its.fileno(), stderr=complaints
+            )
         except OSError as error:
             ours.close()
             raise Permanent(
