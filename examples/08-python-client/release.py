@@ -13,7 +13,7 @@ def main(image: str, port: int) -> int:
         wanted = stack_file("stack.yml", publish={8080: port})
         planned = controller.plan(wanted)
         for begun in controller.up(wanted, planned=planned).rollouts:
-            print("up:", controller.wait(begun).phase)
+            print("up:", "promoted" if controller.wait(begun).promoted else "failed")
 
         release = controller.deploy("web", image=image)
         if release is None:

@@ -32,6 +32,7 @@ interrupted. `…` below stands for what is known only when it happens.
 
 _AREAS = (
     ("domain.reasons", "A rollout failed"),
+    ("stack.problems", "Command line"),
     ("engine", "A command was refused"),
     ("api", "A command was refused"),
     ("domain", "A command was refused"),

@@ -137,7 +137,7 @@ def test_08_a_program_releases_and_goes_back() -> None:
             assert ran.code == 0, f"{ran}\n--- controller\n{house.log()[-2000:]}"
             lines = ran.out.splitlines()
             assert [line for line in lines if not line.startswith(" ")] == [
-                "up: baking",
+                "up: promoted",
                 "promoted",
                 "live: green release 2",
                 "back: reverted",

@@ -42,7 +42,7 @@ def create(
     """
     days = None if never_expires else expires / DAY
     body = {"name": name, "role": role, "stacks": list(only), "days": days}
-    found = session.client.post("/v1/tokens", body)
+    found = session.client.post("/v1/tokens", body, keyed=False)
     token = found["token"]
     session.say(f"{role} {_limits(token)}, {_until(token)}. This is shown once:")
     session.emit(found, found["text"])

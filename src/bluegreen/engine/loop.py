@@ -15,6 +15,7 @@ import structlog
 from bluegreen.domain.errors import BluegreenError, Temporary, UserError
 from bluegreen.domain.events import Event
 from bluegreen.domain.rollout import Happened, Reason, Rollout
+from bluegreen.engine import errand
 from bluegreen.engine.draft import Draft
 from bluegreen.engine.keeper import Keeper
 from bluegreen.engine.ledger import Ledger, ServiceKey
@@ -31,6 +32,10 @@ FROZEN = 10.0
 log = structlog.get_logger()
 
 
+_ANSWERS = frozenset({Happened.CANCELLED, Happened.ROLLED_BACK})
+"""What is the whole of what a person asked for; others only make room for what follows."""
+
+
 @dataclass(slots=True)
 class Request:
     """A person's wish for the rollout that runs: abort it, go back, end its bake."""
@@ -38,6 +43,7 @@ class Request:
     happened: Happened
     reason: Reason | None
     done: asyncio.Future[Rollout]
+    errand: str = ""
 
 
 class ServiceLoop:
@@ -87,7 +93,8 @@ class ServiceLoop:
     async def ask(self, happened: Happened, reason: Reason | None = None) -> Rollout:
         """Have ``happened`` recorded; return the rollout then. Raises ``UserError`` if it is too late."""
         done: asyncio.Future[Rollout] = asyncio.get_running_loop().create_future()
-        self._requests.append(Request(happened, reason, done))
+        asked = errand.current() if happened in _ANSWERS else ""
+        self._requests.append(Request(happened, reason, done, asked))
         self._interrupt.set()
         self.wake()
         return await done
@@ -167,6 +174,7 @@ class ServiceLoop:
                 _reject(request, why)
                 continue
             self._runner.record(draft, request.happened, request.reason)
+            draft.events[-1] = errand.marked(draft.events[-1], request.errand)
             draft.awaited.append(request.done)  # told only once it is durable
 
     def _refuse_requests(self) -> None:

@@ -8,6 +8,7 @@ Called by every verb and by :mod:`bluegreen.client`. Rules: a problem document c
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse
@@ -53,9 +54,30 @@ class Client:
         return self._call("GET", path, query, None, timeout)
 
     def post(
-        self, path: str, body: Any = None, query: Parameters | None = None, *, timeout: float = COMMAND
+        self,
+        path: str,
+        body: Any = None,
+        query: Parameters | None = None,
+        *,
+        timeout: float = COMMAND,
+        keyed: bool = True,
     ) -> Any:
-        return self._call("POST", path, query, {} if body is None else body, timeout)
+        """Send a command. If the connection breaks before the answer it is sent once more, with the same key;
+        one that is not ``keyed`` is not: the controller takes no key for it."""
+        payload = {} if body is None else body
+        headers = {"Idempotency-Key": os.urandom(16).hex()} if keyed else {}
+
+        def call() -> Any:
+            return self._call("POST", path, query, payload, timeout, headers)
+
+        try:
+            return call()
+        except OutcomeUnknown as lost:
+            if not keyed or lost.code != "answer_lost" or isinstance(lost.__cause__, TimeoutError):
+                raise
+            from bluegreen.wire.again import again
+
+            return again(lambda: self.get("/v1/about", timeout=10), call, lost)
 
     def put(
         self,
