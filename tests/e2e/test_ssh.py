@@ -28,6 +28,8 @@ def test_a_release_by_ssh_and_nothing_is_left() -> None:
                 assert await house.version() == "0.0.2"
                 refused = await house.cli("switch", "nowhere", "web", environment=by_ssh)
                 assert (refused.code, "unknown_route" in refused.err) == (2, True), refused
+                seen = await house.cli("top", "--once", environment=by_ssh)
+                assert "● green" in seen.out, seen
                 await _a_stream_ends_with_ctrl_c(house, by_ssh)
                 await _nothing_is_left(server)
 

@@ -26,6 +26,7 @@ ROOT = {
     "rollback": Entry("release:rollback", "Go back to the release or color before.", _RELEASE),
     "abort": Entry("release:abort", "End a rollout: clean up, or go back.", _RELEASE),
     "status": Entry("status:status", "Show who has the traffic, and what runs.", _SEE),
+    "top": Entry("top:top", "Watch services, their traffic and rollouts.", _SEE),
     "ps": Entry("status:ps", "List instances, in rotation or not, and why.", _SEE),
     "logs": Entry("streams:logs", "Print the output of a service or an instance.", _SEE),
     "events": Entry("streams:events", "Print what happened, oldest first.", _SEE),

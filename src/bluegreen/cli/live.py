@@ -1,4 +1,4 @@
-"""The live view of rollouts on a terminal. The only module that draws with rich; imported when it does."""
+"""Live views on a terminal. The only module that draws with rich; imported when it does."""
 
 from __future__ import annotations
 
@@ -99,3 +99,22 @@ class LiveView:
                 self._instances = self._client.get("/v1/instances", timeout=5)
             except BluegreenError:
                 continue  # the stream's reader tells of it
+
+
+class Screen:
+    """The whole terminal, one text at a time; as it was once the block ends."""
+
+    def __init__(self) -> None:
+        self._live = Live(console=Console(), screen=True, auto_refresh=False)
+
+    def __enter__(self) -> Screen:
+        self._live.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._live.stop()
+
+    def show(self, text: str) -> None:
+        shown = Text.from_ansi(text)
+        shown.no_wrap, shown.overflow = True, "ellipsis"
+        self._live.update(shown, refresh=True)

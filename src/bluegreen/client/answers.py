@@ -191,9 +191,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """What ``up`` would change in a stack as it was at ``generation`` (0: there is none)."""
+    """What ``up`` would change in a stack as it was; ``tag`` stands for that."""
 
-    generation: int
+    tag: str
     changes: tuple[Change, ...]
 
 

@@ -59,17 +59,16 @@ class Releasing(Connection):
 
     def plan(self, stack: Document, *, prune: bool = False) -> Planned:
         """Return what :meth:`up` would change, and change nothing."""
-        name = str(stack["name"])
-        known = next((s["generation"] for s in self._calls.get("/v1/stacks") if s["name"] == name), 0)
-        changes = self._calls.post(path("stacks", name, "plan"), stack, {"prune": prune})
-        return Planned(generation=known, changes=read_all(Change, changes))
+        where = path("stacks", str(stack["name"]), "plan")
+        changes, tag = self._calls.plan(where, stack, {"prune": prune})
+        return Planned(tag=tag, changes=read_all(Change, changes))
 
     def up(self, stack: Document, *, prune: bool = False, planned: Planned | None = None) -> Up:
         """Make this stack what is wanted; returns once its rollouts are begun.
 
         With ``planned`` it raises ``UserError`` (``stack_changed``) when somebody changed the stack since.
         """
-        headers = {} if planned is None else {"If-Match": f'"{planned.generation}"'}
+        headers = {"If-Match": planned.tag} if planned is not None and planned.tag else {}
         found = self._calls.put(path("stacks", str(stack["name"])), stack, {"prune": prune}, headers=headers)
         return read(Up, found)
 

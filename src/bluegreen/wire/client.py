@@ -114,6 +114,10 @@ class Client:
                 connection.sock.settimeout(None)  # a quiet service may stay quiet for hours
             yield from _lines(response)
 
+    def plan(self, path: str, body: Any, query: Parameters | None = None) -> tuple[Any, str]:
+        """Ask by POST what changes nothing; return the answer, and the tag of what it was made from."""
+        return self._exchange("POST", path, query, body, LOOK)
+
     def _call(
         self,
         method: str,
@@ -123,6 +127,18 @@ class Client:
         timeout: float,
         extra: Mapping[str, str] | None = None,
     ) -> Any:
+        return self._exchange(method, path, query, body, timeout, extra)[0]
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        query: Parameters | None,
+        body: Any,
+        timeout: float,
+        extra: Mapping[str, str] | None = None,
+    ) -> tuple[Any, str]:
+        """Return the answer and its ``ETag``."""
         headers = {"Accept": "application/json", **(extra or {})}
         payload = None
         if body is not None:
@@ -131,7 +147,7 @@ class Client:
         with self.address.connect(timeout) as connection:
             response = self._ask(connection, method, _target(path, query), payload, headers)
             try:
-                return _decode(response.read())
+                return _decode(response.read()), response.getheader("ETag") or ""
             except (OSError, HTTPException) as error:
                 raise self._lost(method, error) from error
 

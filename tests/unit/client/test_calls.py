@@ -52,7 +52,7 @@ def test_a_controller_that_stays_away_is_told(
 def test_up_says_which_stack_it_saw(controller: fake.FakeController) -> None:
     controller.on("PUT /v1/stacks/shop", fake.document({"changes": [], "rollouts": []}))
     client = Bluegreen(controller.url)
-    client.up({"name": "shop"}, planned=Planned(generation=7, changes=()))
+    client.up({"name": "shop"}, planned=Planned(tag='"7"', changes=()))
     client.up({"name": "shop"})
     assert [request.headers.get("If-Match") for request in controller.requests] == ['"7"', None]
 
