@@ -25,6 +25,8 @@ EVERY = 2.0
 _CALM = 0.2
 """Seconds between two frames at least, however much happens."""
 
+_NAMES = ("service", "color", "release", "image", "healthy", "share", "req/s", "in flight")
+
 
 @verb("top", "bluegreen top", "bluegreen top --once", "bluegreen top --json | jq -c .services")
 @click.option("--once", is_flag=True, help="Print one frame and end.")
@@ -86,8 +88,7 @@ class Look:
 def text(found: dict[str, Any]) -> str:
     """Return a frame as tables."""
     rows = [row for service in found["services"] for row in _rows(service)]
-    headers = ("service", "color", "release", "image", "healthy", "share", "req/s", "in flight")
-    headers += ("errors", "p50", "p95")
+    headers = (*_NAMES, "errors", "p50", "p95")
     parts = [f"{time.strftime('%H:%M:%S', time.localtime(found['at']))}  bluegreen top"]
     parts += [click.style(found["trouble"], fg="yellow")] if found["trouble"] else []
     parts.append(table(headers, rows, empty="nothing runs here yet; begin with `bluegreen up`"))
