@@ -27,6 +27,22 @@ $ curl --unix-socket /var/lib/bluegreen/bluegreen.sock http://localhost/v1/statu
 Names of services may be written `service`, `service.stack` or `stack/service`. Commands answer as soon as
 the rollout is begun (status 202, `{"rollout": {…}}`; `null` when there is nothing to do); follow it at
 `/v1/rollouts/{id}/stream`.
+
+## Sending a command again
+
+A POST under `/v1` may bear an `Idempotency-Key`: up to 255 visible characters, for example a random UUID. The
+same request with the same key from the same sender gets the same answer, with `Idempotency-Replayed: true`,
+and begins nothing, for 48 hours (of at most 20,000 requests), also after the controller died before it
+answered.
+
+```console
+$ curl -X POST -H "Idempotency-Key: $(uuidgen)" -H "Content-Type: application/json" -d '{}' \\
+    --unix-socket /var/lib/bluegreen/bluegreen.sock http://localhost/v1/services/web/deploy
+```
+
+With another request the key is refused (422, [`idempotency_key_reused`](errors.md#idempotency_key_reused));
+while the first request is being carried out the answer is 409 with `Retry-After`. Refusals are not kept.
+Making a token and running a command inside an instance take no key.
 """
 
 _ERRORS = """

@@ -32,10 +32,13 @@ interrupted. `…` below stands for what is known only when it happens.
 
 _AREAS = (
     ("domain.reasons", "A rollout failed"),
+    ("stack.problems", "Command line"),
     ("engine", "A command was refused"),
     ("api", "A command was refused"),
     ("domain", "A command was refused"),
     ("cli", "Command line"),
+    ("wire", "Command line"),
+    ("client", "Command line"),
     ("server", "Starting the controller"),
     ("box", "A balancer on another box"),
     ("opening", "Starting the controller"),

@@ -7,7 +7,7 @@ from functools import partial
 
 from bluegreen.cli import reference as cli
 from bluegreen.stack import reference as stack_file
-from reference import api, compatibility, errors, events, rollout, settings
+from reference import api, compatibility, errors, events, python_client, rollout, settings
 
 _EXPLAINED = "explanation/how-a-release-goes.md"
 
@@ -19,6 +19,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/rollout.md": rollout.render,
     "reference/api.md": api.render,
     "reference/events.md": events.render,
+    "reference/python-client.md": python_client.render,
     "reference/compatibility.md": compatibility.render,
     _EXPLAINED: partial(rollout.fill, _EXPLAINED),
 }

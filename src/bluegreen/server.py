@@ -179,6 +179,7 @@ async def _drivers(settings: Settings, owner: str) -> AsyncIterator[Drivers]:
             balancer=balancer,
             journal=journal,
             access=journal,
+            answers=journal,
             prober=HttpProber(),
             clock=SystemClock(),
             announcer=announcer,

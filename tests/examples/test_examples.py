@@ -129,6 +129,25 @@ def test_06_who_is_sick_gets_no_requests(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_08_a_program_releases_and_goes_back() -> None:
+    async def main() -> None:
+        async with House.standing() as house:
+            visitor = Visitor(house, "08-python-client")
+            ran = await visitor.run_python("release.py", "tactivos/devops-challenge:0.0.2", str(house.port))
+            assert ran.code == 0, f"{ran}\n--- controller\n{house.log()[-2000:]}"
+            lines = ran.out.splitlines()
+            assert [line for line in lines if not line.startswith(" ")] == [
+                "up: promoted",
+                "promoted",
+                "live: green release 2",
+                "back: reverted",
+            ]
+            assert any("web.green has all the traffic" in line for line in lines), ran
+            assert await house.get("/v1/stacks") == []
+
+    asyncio.run(main())
+
+
 _TESTS = (
     test_01_two_commands_move_the_traffic,
     test_02_a_changed_file_is_a_release,
@@ -136,4 +155,5 @@ _TESTS = (
     test_04_a_link_and_limits_arrive,
     test_05_a_bad_release_is_refused_with_evidence,
     test_06_who_is_sick_gets_no_requests,
+    test_08_a_program_releases_and_goes_back,
 )

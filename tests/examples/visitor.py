@@ -29,10 +29,12 @@ class Visitor:
     async def type(self, words: str, **variables: str) -> Ran:
         """Run ``bluegreen WORDS`` in the example's folder."""
         arguments = shlex.split(words.replace(_SHOWN_PORT, str(self.house.port)))
+        return await self.run_python("-m", "bluegreen", *arguments, **variables)
+
+    async def run_python(self, *arguments: str, **variables: str) -> Ran:
+        """Run ``python ARGUMENTS`` in the example's folder."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-m",
-            "bluegreen",
             *arguments,
             cwd=self.folder,
             env={**self.house.environment, **variables},

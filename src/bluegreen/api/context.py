@@ -19,13 +19,14 @@ from bluegreen.ports.exporter import Exporter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """The controller, as ``doctor`` and ``--version`` show it."""
+    """The controller, as ``doctor`` and ``--version`` show it. ``idempotency_keys``: that it takes them."""
 
     version: str
     pid: int
     runtime: str
     balancer: str
     state_dir: str
+    idempotency_keys: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,8 @@ class Context:
     exporters: Mapping[str, Exporter] = field(default_factory=dict)
     sessions: Sessions = field(default_factory=Sessions)
     counters: Counters = field(default_factory=Counters)
+    underway: set[tuple[str, str]] = field(default_factory=set)
+    """Who and which key: the requests with one that are being carried out."""
 
 
 async def context(request: Request) -> Context:

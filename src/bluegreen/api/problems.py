@@ -42,6 +42,8 @@ _OF_CODE = {
     "stack_changed": 412,
     "too_large": 413,
     "too_many_tries": 429,
+    "request_in_progress": 409,
+    "idempotency_key_reused": 422,
     **dict.fromkeys(_CONFLICTS, 409),
 }
 
@@ -68,7 +70,7 @@ def answer(
     """
     code = status(error) if code is None else code
     sent = {"WWW-Authenticate": "Bearer"} if code == 401 else {}
-    sent |= {label: text for label, text in error.evidence if code == 429 and label == "Retry-After"}
+    sent |= {label: text for label, text in error.evidence if label == "Retry-After"}
     sent |= headers or {}
     return JSONResponse(document(error), code, sent, media_type="application/problem+json")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from bluegreen.cli.client import path
 from bluegreen.cli.lazy import verb
 from bluegreen.cli.session import Session, pass_session
 from bluegreen.cli.status import boxes_text
+from bluegreen.wire.client import path
 
 
 @verb("ls", "bluegreen box ls", "bluegreen box ls --json")

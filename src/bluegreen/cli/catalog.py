@@ -31,6 +31,7 @@ ROOT = {
         "holding:promote", "Skip the rest of a canary or, once all traffic has moved, of the bake.", _RELEASE
     ),
     "status": Entry("status:status", "Show who has the traffic, and what runs.", _SEE),
+    "top": Entry("top:top", "Watch services, their traffic and rollouts.", _SEE),
     "ps": Entry("status:ps", "List instances, in rotation or not, and why.", _SEE),
     "logs": Entry("streams:logs", "Print the output of a service or an instance.", _SEE),
     "events": Entry("streams:events", "Print what happened, oldest first.", _SEE),
@@ -59,6 +60,9 @@ ROOT = {
     "export": Entry("groups:export", "Print configurations for other programs.", _CHECK),
     "token": Entry("groups:token", "Say who may come in by the network, and as whom.", _CHECK),
     "whoami": Entry("audit:whoami", "Say who you are to the controller, and what you may do.", _CHECK),
+    "dial-stdio": Entry(
+        "dial:dial_stdio", "Join stdin and stdout to the controller's socket, for `--host ssh://`.", _CHECK
+    ),
     "completion": Entry("completion:completion", "Print the completion script for a shell.", _CHECK),
     "service": Entry("groups:service", "Docker Cloud's verbs for services and balancers.", _CLOUD),
     "stack": Entry("groups:stack", "Docker Cloud's verbs for stacks.", _CLOUD),

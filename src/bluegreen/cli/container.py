@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import click
 
-from bluegreen.cli.client import path
 from bluegreen.cli.lazy import verb
 from bluegreen.cli.output import document_text
 from bluegreen.cli.service import identifiers
 from bluegreen.cli.session import Session, pass_session
+from bluegreen.wire.client import path
 
 
 @verb("inspect", "bluegreen container inspect shop-web-r3-1")
@@ -50,6 +50,6 @@ def exec_(session: Session, id: str, command: Sequence[str]) -> int:
     Without a terminal: it gets no input, and its output comes when it has ended. Ends with the
     command's own exit code.
     """
-    found = session.client.post(path("instances", id, "execute"), {"command": list(command)})
+    found = session.client.post(path("instances", id, "execute"), {"command": list(command)}, keyed=False)
     session.emit(found, str(found["output"]).rstrip("\n"))
     return int(found["exit_code"])

@@ -7,10 +7,10 @@ import sys
 import click
 
 from bluegreen.cli import controller
-from bluegreen.cli.client import path
 from bluegreen.cli.lazy import verb
 from bluegreen.cli.session import Session, pass_session
 from bluegreen.domain.errors import UserError
+from bluegreen.wire.client import path
 
 
 @verb("down", "bluegreen down", "bluegreen down shop --yes", "bluegreen down --stop-controller --yes")

@@ -13,12 +13,12 @@ from typing import Any
 import click
 
 from bluegreen.cli import monit as monit_file
-from bluegreen.cli.client import path
 from bluegreen.cli.lazy import verb
 from bluegreen.cli.output import line_text
 from bluegreen.cli.session import Session, pass_session
 from bluegreen.cli.writing import replace_file, write_folder
 from bluegreen.domain.errors import Temporary, UserError
+from bluegreen.wire.client import path
 
 RELOAD = 30.0
 """Seconds the command of ``--reload`` may take."""

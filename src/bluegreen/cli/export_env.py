@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from bluegreen.cli.client import path
 from bluegreen.cli.lazy import verb
 from bluegreen.cli.session import Session, pass_session
+from bluegreen.wire.client import path
 
 
 @verb(

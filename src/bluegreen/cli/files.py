@@ -45,6 +45,8 @@ def load(
     """
     loaded = read(found(files), name or session.stack, publish)
     if loaded.spec is None:
+        from bluegreen.stack import refused
+
         raise refused(loaded)
     told = [p for p in loaded.problems if p.severity != "info"]
     for problem in told:
@@ -76,28 +78,9 @@ def _refuse_idle_mappings(spec: StackSpec, ports: Mapping[int, int]) -> None:
             )
 
 
-def refused(loaded: Loaded) -> UserError:
-    count = len(loaded.errors)
-    shown = [p for p in loaded.problems if p.severity != "info"]
-    return UserError(
-        f"the stack file cannot be used: {count} error{'s' if count != 1 else ''}",
-        code="bad_stack",
-        evidence=tuple((f"{place(p)}: {p.severity}", _with_hint(p)) for p in shown),
-        hint="Mend them all, then look again: `bluegreen check`.",
-    )
-
-
-def place(problem: Problem) -> str:
-    return f"{problem.file}:{problem.line}:{problem.column}" if problem.line else problem.file or "stack"
-
-
-def _with_hint(problem: Problem) -> str:
-    return f"{problem.message}\n{problem.hint}" if problem.hint else problem.message
-
-
 def problem_text(problem: Problem) -> str:
     severity = click.style(str(problem.severity), fg=_COLORS[problem.severity], bold=True)
-    text = f"{place(problem)}: {severity}: {problem.message}"
+    text = f"{problem.place}: {severity}: {problem.message}"
     return text + (click.style(f"\n    → {problem.hint}", fg="cyan") if problem.hint else "")
 
 

@@ -16,10 +16,10 @@ from typing import Any, Protocol
 
 import click
 
-from bluegreen.cli.client import Client, path
 from bluegreen.cli.output import clock, reason_text
 from bluegreen.cli.session import Session
 from bluegreen.domain.errors import BluegreenError, Temporary
+from bluegreen.wire.client import Client, path
 
 RECONNECT = 8.0
 """Seconds for which a lost controller is looked for."""

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from bluegreen.cli.client import path
 from bluegreen.cli.lazy import verb
 from bluegreen.cli.output import document_text, moment, span, table
 from bluegreen.cli.session import Session, pass_session
 from bluegreen.domain.errors import UserError
+from bluegreen.wire.client import path
 
 _COLORS = {"done": "green", "baking": "green", "aborted": "red", "reverted": "yellow"}
 

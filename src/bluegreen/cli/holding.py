@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from bluegreen.cli import following
-from bluegreen.cli.client import path
 from bluegreen.cli.lazy import verb
 from bluegreen.cli.release import follow_options
 from bluegreen.cli.session import Session, pass_session
+from bluegreen.wire.client import path
 
 _ROLLOUT = click.argument("rollout", metavar="ROLLOUT|SERVICE")
 

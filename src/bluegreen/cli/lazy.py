@@ -90,7 +90,11 @@ def global_options() -> list[click.Option]:
     return [
         option("--json", is_flag=True, help="Print JSON: one document, or one per line for a stream."),
         option("--stack", metavar="NAME", help="Look for names in this stack only."),
-        option("--host", metavar="URL", help="Address of the controller: unix:///PATH or https://HOST:PORT."),
+        option(
+            "--host",
+            metavar="URL",
+            help="Address of the controller: unix:///PATH, ssh://HOST or https://HOST:PORT.",
+        ),
         option("--state-dir", metavar="DIR", help="Folder of the controller's data and socket."),
         option("-q", "--quiet", is_flag=True, help="Print results only, no messages."),
     ]

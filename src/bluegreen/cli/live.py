@@ -1,4 +1,4 @@
-"""The live view of rollouts on a terminal. The only module that draws with rich; imported when it does."""
+"""Live views on a terminal. The only module that draws with rich; imported when it does."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from bluegreen.cli.client import Client
 from bluegreen.cli.output import clock, span
 from bluegreen.domain.errors import BluegreenError
+from bluegreen.wire.client import Client
 
 _LOOK_EVERY = 0.5
 _STYLES = {"error": "red", "warning": "yellow"}
@@ -105,3 +105,22 @@ class LiveView:
                 self._instances = self._client.get("/v1/instances", timeout=5)
             except BluegreenError:
                 continue  # the stream's reader tells of it
+
+
+class Screen:
+    """The whole terminal, one text at a time; as it was once the block ends."""
+
+    def __init__(self) -> None:
+        self._live = Live(console=Console(), screen=True, auto_refresh=False)
+
+    def __enter__(self) -> Screen:
+        self._live.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._live.stop()
+
+    def show(self, text: str) -> None:
+        shown = Text.from_ansi(text)
+        shown.no_wrap, shown.overflow = True, "ellipsis"
+        self._live.update(shown, refresh=True)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from bluegreen.cli.client import path
 from bluegreen.cli.duration import Duration
 from bluegreen.cli.lazy import verb
 from bluegreen.cli.session import Session, pass_session
 from bluegreen.domain.errors import UserError
+from bluegreen.wire.client import path
 
 
 @verb(

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 import click
 
 from bluegreen.cli import following
-from bluegreen.cli.client import path
 from bluegreen.cli.lazy import verb
 from bluegreen.cli.output import span
 from bluegreen.cli.session import Session, pass_session
+from bluegreen.wire.client import path
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -11,13 +11,13 @@ from typing import Any
 import click
 
 from bluegreen.cli import following
-from bluegreen.cli.client import path
 from bluegreen.cli.lazy import verb
 from bluegreen.cli.output import document_text, table
 from bluegreen.cli.release import follow_options
 from bluegreen.cli.session import Session, pass_session
 from bluegreen.cli.status import state_text
 from bluegreen.domain.errors import UserError
+from bluegreen.wire.client import path
 
 identifiers = click.argument("ids", metavar="ID...", nargs=-1, required=True)
 sync = click.option("--sync", is_flag=True, hidden=True, expose_value=False, help="The default: wait.")

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import click
 
-from bluegreen.cli.client import path
 from bluegreen.cli.lazy import verb
 from bluegreen.cli.output import table
 from bluegreen.cli.release import follow_options
@@ -18,6 +17,7 @@ from bluegreen.cli.service import follow_all, identifiers
 from bluegreen.cli.service_set import tell
 from bluegreen.cli.session import Session, pass_session
 from bluegreen.domain.errors import UserError
+from bluegreen.wire.client import path
 
 F = TypeVar("F", bound=Callable[..., Any])
 

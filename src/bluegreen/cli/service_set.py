@@ -12,12 +12,12 @@ from typing import Any
 
 import click
 
-from bluegreen.cli.client import path
 from bluegreen.cli.lazy import verb
 from bluegreen.cli.release import follow_options
 from bluegreen.cli.service import follow_all, identifiers
 from bluegreen.cli.session import Session, pass_session
 from bluegreen.domain.errors import UserError
+from bluegreen.wire.client import path
 
 _LINK = re.compile(r"^[\w-]+(\.[\w-]+)?(:[\w-]+)?$")
 

@@ -14,7 +14,7 @@ import click
 from bluegreen.locations import SOCKET, default_state_dir
 
 if TYPE_CHECKING:
-    from bluegreen.cli.client import Client
+    from bluegreen.wire.client import Client
 
 R = TypeVar("R")
 
@@ -43,8 +43,8 @@ class Session:
     @property
     def client(self) -> Client:
         """A client of the controller. Raises ``UserError`` (``bad_host``)."""
-        from bluegreen.cli.client import Client
-        from bluegreen.cli.transport import parse
+        from bluegreen.wire.address import parse
+        from bluegreen.wire.client import Client
 
         address = parse(self.chosen_host or f"unix://{self.home / SOCKET}", os.environ.get("BLUEGREEN_CA"))
         return Client(address, os.environ.get("BLUEGREEN_TOKEN", ""))

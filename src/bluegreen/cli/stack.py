@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from bluegreen.cli.client import path
 from bluegreen.cli.down import remove
 from bluegreen.cli.lazy import verb
 from bluegreen.cli.output import document_text, moment, table
 from bluegreen.cli.release import follow_options
 from bluegreen.cli.service import follow_all, for_each, forced, identifiers, sync
 from bluegreen.cli.session import Session, pass_session
+from bluegreen.wire.client import path
 
 
 @verb("ls", "bluegreen stack ls", "bluegreen stack ls -q")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from bluegreen.cli.client import path
 from bluegreen.cli.duration import Duration
 from bluegreen.cli.lazy import verb
 from bluegreen.cli.output import span
 from bluegreen.cli.session import Session, pass_session
+from bluegreen.wire.client import path
 
 
 @verb("scale", "bluegreen scale web 3")

@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
-from bluegreen.cli.client import Client, path
 from bluegreen.cli.lazy import verb
 from bluegreen.cli.output import line_text, moment
 from bluegreen.cli.session import Session, pass_session
 from bluegreen.domain.errors import BluegreenError, Temporary, UserError
+from bluegreen.wire.client import Client, path
 
 RECONNECT = 30.0
 """Seconds for which ``events -f`` looks for a lost controller."""

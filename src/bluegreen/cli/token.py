@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from bluegreen.cli.client import path
 from bluegreen.cli.duration import Duration
 from bluegreen.cli.lazy import verb
 from bluegreen.cli.output import moment, table
 from bluegreen.cli.session import Session, pass_session
+from bluegreen.wire.client import path
 
 DAY = 86_400.0
 
@@ -42,7 +42,7 @@ def create(
     """
     days = None if never_expires else expires / DAY
     body = {"name": name, "role": role, "stacks": list(only), "days": days}
-    found = session.client.post("/v1/tokens", body)
+    found = session.client.post("/v1/tokens", body, keyed=False)
     token = found["token"]
     session.say(f"{role} {_limits(token)}, {_until(token)}. This is shown once:")
     session.emit(found, found["text"])

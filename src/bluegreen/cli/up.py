@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 import click
 
 from bluegreen.cli import controller, files, following
-from bluegreen.cli.client import path
 from bluegreen.cli.lazy import verb
 from bluegreen.cli.output import table
 from bluegreen.cli.session import Session, pass_session
+from bluegreen.wire.client import path
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -76,16 +76,18 @@ def up(
     """Bring a stack to what its file says.
 
     Starts a controller in the background when none answers. Shows what changes, then follows every
-    rollout until users are served. Traffic between declared colors stays where it is.
+    rollout until users are served. Traffic between declared colors stays where it is. When somebody
+    else changes the stack after the plan was shown, nothing is done.
     """
     spec, problems = files.load(session, paths, name, publish)
     controller.ensure(session, ["--runtime", runtime] if runtime else [])
     body, where = files.document(spec), path("stacks", spec.name)
-    planned = session.client.post(f"{where}/plan", body, {"prune": prune})
+    planned, seen = session.client.plan(f"{where}/plan", body, {"prune": prune})
     session.say(plan_text(spec.name, planned))
     if not _agreed(planned, yes):
         raise click.Abort
-    answer = session.client.put(where, body, {"prune": prune})
+    unchanged = {"If-Match": seen} if seen else None
+    answer = session.client.put(where, body, {"prune": prune}, headers=unchanged)
     rollouts, code = answer["rollouts"], 0
     if rollouts and not detach:
         rollouts, code = following.follow(session, rollouts)

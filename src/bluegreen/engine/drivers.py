@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bluegreen.engine.announcer import Announcer
 from bluegreen.ports.access import AccessStore
+from bluegreen.ports.answers import AnswerStore
 from bluegreen.ports.balancer import Balancer
 from bluegreen.ports.clock import Clock
 from bluegreen.ports.journal import Journal
@@ -21,6 +22,7 @@ class Drivers:
     balancer: Balancer
     journal: Journal
     access: AccessStore
+    answers: AnswerStore
     prober: Prober
     clock: Clock
     announcer: Announcer | None = None

@@ -22,7 +22,7 @@ from bluegreen.domain.live import remembered_weights
 from bluegreen.domain.naming import PoolId, RouteId
 from bluegreen.domain.rollout import Phase, Rollout
 from bluegreen.domain.routing import BalancerFacts, Routing, Server
-from bluegreen.engine import narrate
+from bluegreen.engine import errand, narrate
 from bluegreen.engine.asking import Asker
 from bluegreen.engine.bus import Bus
 from bluegreen.engine.draft import Draft
@@ -174,7 +174,8 @@ class Engine:
 
     def _draft(self, rollout: Rollout) -> Draft:
         self.ledger.begun[(rollout.stack, rollout.service)] = rollout
-        return Draft(rollout, events=[narrate.began(rollout, self.clock.now())])
+        began = narrate.began(rollout, self.clock.now())
+        return Draft(rollout, events=[errand.marked(began, errand.current())])
 
     def _given_up(self, drafts: list[Draft]) -> OutcomeUnknown:
         unwritten = [draft for draft in drafts if draft.events]

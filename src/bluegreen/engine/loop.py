@@ -15,6 +15,7 @@ import structlog
 from bluegreen.domain.errors import BluegreenError, Temporary, UserError
 from bluegreen.domain.events import Event
 from bluegreen.domain.rollout import STEERING, Happened, Reason, Rollout, skips, steer
+from bluegreen.engine import errand
 from bluegreen.engine.draft import Draft
 from bluegreen.engine.keeper import Keeper
 from bluegreen.engine.ledger import Ledger, ServiceKey
@@ -31,6 +32,10 @@ FROZEN = 10.0
 log = structlog.get_logger()
 
 
+_ANSWERS = frozenset({Happened.CANCELLED, Happened.ROLLED_BACK, *STEERING})
+"""What is the whole of what a person asked for; others only make room for what follows."""
+
+
 @dataclass(slots=True)
 class Request:
     """A person's wish for the rollout that runs: abort it, go back, end its bake, hold it.
@@ -42,6 +47,7 @@ class Request:
     reason: Reason | None
     done: asyncio.Future[Rollout]
     seen: Rollout | None = None
+    errand: str = ""
 
 
 class ServiceLoop:
@@ -99,7 +105,8 @@ class ServiceLoop:
         be it that another rollout than ``seen`` is under way, or that promoting would mean another thing.
         """
         done: asyncio.Future[Rollout] = asyncio.get_running_loop().create_future()
-        self._requests.append(Request(happened, reason, done, seen))
+        asked = errand.current() if happened in _ANSWERS else ""
+        self._requests.append(Request(happened, reason, done, seen, asked))
         self._interrupt.set()
         self.wake()
         return await done
@@ -187,6 +194,7 @@ class ServiceLoop:
                 continue
             if not _is_so(draft.rollout, request.happened, self._clock.now()):
                 self._runner.record(draft, request.happened, request.reason)
+                draft.events[-1] = errand.marked(draft.events[-1], request.errand)
             elif not draft.events:
                 _answer(request, draft.rollout)
                 continue

@@ -11,12 +11,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from bluegreen.stack.problems import Loaded, Problem, Severity
+from bluegreen.stack.problems import Loaded, Problem, Severity, refused
 
 if TYPE_CHECKING:
     from bluegreen.stack.documentation import KeyDoc
 
-__all__ = ["Loaded", "Problem", "Severity", "find_files", "keys", "load", "schema"]
+__all__ = ["Loaded", "Problem", "Severity", "find_files", "keys", "load", "refused", "schema"]
 
 
 def load(

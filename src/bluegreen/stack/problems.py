@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from bluegreen.domain.errors import UserError
+
 if TYPE_CHECKING:
     from bluegreen.domain.stack import StackSpec
 
@@ -40,9 +42,12 @@ class Problem:
     hint: str = ""
     code: str = ""
 
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file or "stack"
+
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file or "stack"
-        text = f"{place}: {self.severity}: {self.message}"
+        text = f"{self.place}: {self.severity}: {self.message}"
         return f"{text}\n    hint: {self.hint}" if self.hint else text
 
 
@@ -56,6 +61,18 @@ class Loaded:
     @property
     def errors(self) -> tuple[Problem, ...]:
         return tuple(p for p in self.problems if p.severity is Severity.ERROR)
+
+
+def refused(loaded: Loaded) -> UserError:
+    """Return the error (``bad_stack``) for a stack that cannot be used, with every problem as evidence."""
+    count = len(loaded.errors)
+    shown = [p for p in loaded.problems if p.severity is not Severity.INFO]
+    return UserError(
+        f"the stack file cannot be used: {count} error{'s' if count != 1 else ''}",
+        code="bad_stack",
+        evidence=tuple((f"{p.place}: {p.severity}", f"{p.message}\n{p.hint}".rstrip()) for p in shown),
+        hint="Mend them all, then look again: `bluegreen check`.",
+    )
 
 
 class Invalid(ValueError):

@@ -54,3 +54,16 @@ def test_a_stack_that_must_be_new() -> None:
         assert codes == [200, 412]
 
     play(story)
+
+
+def test_a_plan_says_what_it_was_made_from() -> None:
+    async def story(scene: Scene) -> None:
+        admin = await scene.token(Role.ADMIN)
+        seen = await scene.ask("GET", "/v1/stacks/shop", admin)
+        planned = await scene.ask("POST", "/v1/stacks/shop/plan", admin, json=seen.json())
+        assert planned.headers["ETag"] == seen.headers["ETag"]
+        wiki = seen.json() | {"name": "wiki"}
+        new = await scene.ask("POST", "/v1/stacks/wiki/plan", admin, json=wiki)
+        assert new.headers["ETag"] == '"0"'
+
+    play(story)

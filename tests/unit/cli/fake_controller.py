@@ -73,8 +73,10 @@ class Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
 
-    def whole(self, status: int, content: bytes, kind: str) -> None:
+    def whole(self, status: int, content: bytes, kind: str, **headers: str) -> None:
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -114,8 +116,8 @@ def running(path: Path) -> Iterator[FakeController]:
     path.unlink(missing_ok=True)
 
 
-def document(value: Any, status: int = 200) -> Action:
-    return lambda handler: handler.whole(status, json.dumps(value).encode(), "application/json")
+def document(value: Any, status: int = 200, **headers: str) -> Action:
+    return lambda handler: handler.whole(status, json.dumps(value).encode(), "application/json", **headers)
 
 
 def problem(status: int, **fields: Any) -> Action:

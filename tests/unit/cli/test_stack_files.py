@@ -83,6 +83,24 @@ def test_up_shows_the_plan_sends_the_stack_and_follows(
     assert [s["name"] for s in sent.body["services"]] == ["web", "db"]
 
 
+def test_up_is_for_the_stack_that_the_plan_was_made_from(
+    controller: fake.FakeController, stack: Path, run: Run
+) -> None:
+    _answers(controller, [])
+    controller.on("POST /v1/stacks/shop/plan", fake.document([], ETag='"7"'))
+    told = {
+        "code": "stack_changed",
+        "group": "user",
+        "title": "changed since",
+        "hint": "Look: `bluegreen plan`.",
+    }
+    controller.on("PUT /v1/stacks/shop", fake.problem(412, **told))
+    result = run("up", "-n", "shop")
+    assert controller.asked("PUT /v1/stacks/shop")[0].headers["If-Match"] == '"7"'
+    assert result.exit_code == 2
+    assert "[stack_changed]" in result.stderr
+
+
 def test_up_with_json_is_one_document(controller: fake.FakeController, stack: Path, run: Run) -> None:
     _answers(controller, [{"action": "create", "service": "web", "detail": "app:1"}])
     document = json.loads(run("up", "-n", "shop", "--json").stdout)

@@ -26,6 +26,7 @@ from bluegreen.engine.drivers import Drivers
 from bluegreen.engine.engine import Engine
 from bluegreen.ports.journal import Query
 from bluegreen.testing.fake_access import FakeAccess
+from bluegreen.testing.fake_answers import FakeAnswers
 from bluegreen.testing.fake_balancer import FakeBalancer
 from bluegreen.testing.fake_journal import Crash, FakeJournal
 from bluegreen.testing.fake_prober import FakeProber
@@ -104,6 +105,7 @@ class World:
         self.runtime = FakeRuntime(now=self.clock.now)
         self.balancer = _Mute()
         self.journal = FakeJournal()
+        self.answers = FakeAnswers()
         self.sick: set[str] = set()
         self.hung: set[str] = set()
         self.prober = _Eyes(self)
@@ -177,6 +179,7 @@ class World:
                 balancer=wire.wrap(self.balancer),
                 journal=wire.wrap(self.journal),
                 access=FakeAccess(),
+                answers=self.answers,
                 prober=wire.wrap(self.prober),
                 clock=self.clock,
             ),

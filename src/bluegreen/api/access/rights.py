@@ -138,6 +138,18 @@ QUESTIONS: frozenset[Operation] = frozenset(
 """What is asked by POST and changes nothing: no line of the audit trail."""
 
 
+NO_KEY: frozenset[Operation] = frozenset({("POST", "/v1/tokens"), ("POST", "/v1/instances/{name}/execute")})
+"""What takes no ``Idempotency-Key``: its answer holds what is not to be kept, a secret or any output."""
+
+NOT_TWICE: frozenset[Operation] = frozenset({("POST", "/v1/instances/{name}/restart")})
+"""What is neither a rollout nor a wish that may be said twice: where nobody knows whether it was done, it is
+not done again."""
+
+
+def takes_key(operation: Operation) -> bool:
+    return operation[0] == "POST" and operation in NEEDED and operation not in QUESTIONS | NO_KEY
+
+
 def needed(operation: Operation) -> Role:
     return NEEDED.get(operation) or PAGES.get(operation, Role.ADMIN)
 

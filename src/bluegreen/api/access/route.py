@@ -17,7 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
-from bluegreen.api.access import guard, rights
+from bluegreen.api.access import guard, repeats, rights
 from bluegreen.api.context import Context
 from bluegreen.domain.access import Deed
 from bluegreen.domain.errors import BluegreenError
@@ -42,7 +42,7 @@ class GuardedRoute(APIRoute):
             outcome, rollout = "controller_fault", ""
             try:
                 await self.admit(request)
-                answer = await operate(request)
+                answer = await repeats.once(request, operate)
                 outcome, rollout = DONE, getattr(request.state, "rollout", "") or _rollout(answer)
                 return answer
             except BluegreenError as error:
@@ -58,7 +58,7 @@ class GuardedRoute(APIRoute):
 
 
 async def _note(request: Request, route: APIRoute, outcome: str, rollout: str) -> None:
-    if getattr(request.state, "actor", None) is None:
+    if getattr(request.state, "actor", None) is None or getattr(request.state, "repeated", False):
         return
     use: Context = request.app.state.context
     who = guard.actor(request)

@@ -52,9 +52,11 @@ async def inspect(use: Use, name: str, response: Response) -> Any:
 
 
 @router.post("/stacks/{name}/plan")
-async def plan(use: Use, name: str, document: dict[str, Any], prune: bool = False) -> Any:
-    """Say what ``up`` would change, and change nothing."""
+async def plan(use: Use, name: str, document: dict[str, Any], response: Response, prune: bool = False) -> Any:
+    """Say what ``up`` would change, and change nothing; the ``ETag`` is the generation that it looked at."""
     spec = _named(document, name)
+    known = use.engine.ledger.stacks.get(name)
+    response.headers["ETag"] = f'"{0 if known is None else known.generation}"'
     return dump(await stacks.plan_up(use.engine, spec, prune=prune))
 
 

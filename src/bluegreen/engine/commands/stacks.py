@@ -81,7 +81,7 @@ def _refuse_if_changed(engine: Engine, name: str, seen: int | None) -> None:
             f"the stack {name} was changed since you looked at it",
             code="stack_changed",
             evidence=(("you saw generation", str(seen)), ("stored now", str(stored))),
-            hint="Look at what it is now (`bluegreen plan`), then decide again.",
+            hint="Nothing was done. Look at what would change now (`bluegreen plan`), then `up` again.",
         )
 
 

@@ -6,24 +6,28 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from bluegreen.domain.access import Deed, Token
+from bluegreen.domain.answer import Answer
 from bluegreen.domain.events import Event
 from bluegreen.domain.release import Release
 from bluegreen.domain.rollout import Rollout
 from bluegreen.drivers.journal.sqlite.access import Access
+from bluegreen.drivers.journal.sqlite.answers import Answers
 from bluegreen.drivers.journal.sqlite.options import Options
 from bluegreen.drivers.journal.sqlite.store import Store
 from bluegreen.drivers.journal.sqlite.worker import Worker
 from bluegreen.ports.access import AccessStore, DeedQuery
+from bluegreen.ports.answers import AnswerStore
 from bluegreen.ports.journal import Change, Journal, Lease, Memory, Query
 
 
 class SqliteJournal:
-    """See :class:`bluegreen.ports.journal.Journal` and :class:`bluegreen.ports.access.AccessStore`, which
-    it is both. Made by :func:`open_journal`."""
+    """See :class:`bluegreen.ports.journal.Journal`, :class:`bluegreen.ports.access.AccessStore` and
+    :class:`bluegreen.ports.answers.AnswerStore`, all of which it is. Made by :func:`open_journal`."""
 
     def __init__(self, store: Store, access: Access, worker: Worker) -> None:
         self._store = store
         self._access = access
+        self._answers = Answers(store)
         self._worker = worker
 
     async def load(self) -> Memory:
@@ -61,6 +65,15 @@ class SqliteJournal:
     async def deeds(self, query: DeedQuery) -> tuple[Deed, ...]:
         return await self._worker.run(lambda: self._access.deeds(query))
 
+    async def keep_answer(self, answer: Answer) -> Answer | None:
+        return await self._worker.run(lambda: self._answers.keep(answer))
+
+    async def finish_answer(self, answer: Answer) -> None:
+        await self._worker.run(lambda: self._answers.finish(answer))
+
+    async def drop_answer(self, answer: Answer) -> None:
+        await self._worker.run(lambda: self._answers.drop(answer))
+
 
 @asynccontextmanager
 async def open_journal(options: Options) -> AsyncIterator[SqliteJournal]:
@@ -82,3 +95,4 @@ async def open_journal(options: Options) -> AsyncIterator[SqliteJournal]:
 
 _: type[Journal] = SqliteJournal
 _also: type[AccessStore] = SqliteJournal
+_too: type[AnswerStore] = SqliteJournal

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, Table, Text, text
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every schema this version knows, oldest first; the last one is what it works with."""
 
 APPLICATION_ID = 0x62677265
@@ -102,5 +102,21 @@ deeds = Table(
     Column("document", Text, nullable=False),
     Index("deeds_of_stack", "stack", "id"),
     Index("deeds_of_who", "who", "id"),
+    sqlite_autoincrement=True,
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("who", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("after", Integer, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("answers_of_key", "who", "key", unique=True),
+    Index("answers_by_age", "at"),
     sqlite_autoincrement=True,
 )

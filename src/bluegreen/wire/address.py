@@ -1,6 +1,6 @@
-"""How the controller is reached: a unix socket, HTTPS, or plain HTTP on a loopback address.
+"""How the controller is reached: a unix socket, HTTPS, ssh, or plain HTTP on a loopback address.
 
-Used by :mod:`bluegreen.cli.client` only. Every way of not getting through becomes one of our errors,
+Used by :mod:`bluegreen.wire.client` only. Every way of not getting through becomes one of our errors,
 with what to do.
 """
 
@@ -13,20 +13,27 @@ import pwd
 import socket
 import ssl
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bluegreen.domain.errors import BluegreenError, Permanent, Temporary, UserError
 
-_FORMS = "Give unix:///PATH, https://HOST:PORT or http://127.0.0.1:PORT"
+if TYPE_CHECKING:
+    from bluegreen.wire.ssh import Target
+
+_FORMS = "Give unix:///PATH, ssh://HOST, https://HOST:PORT or http://127.0.0.1:PORT"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A controller's address: a socket's ``path``, or a ``host`` and ``port``, with TLS or without.
+    """A controller's address: a socket's ``path``, a ``host`` and ``port``, with TLS or without, or where
+    ``ssh`` leads to.
 
     ``trusted`` is a file of certificates (PEM) to trust instead of the system's.
     """
@@ -37,19 +44,41 @@ class Address:
     port: int = 0
     tls: bool = False
     trusted: str | None = None
+    ssh: Target | None = None
 
-    def connect(self, timeout: float) -> HTTPConnection:
-        """Return an open connection; ``timeout`` bounds each wait on it, in seconds.
+    @contextmanager
+    def connect(self, timeout: float) -> Iterator[HTTPConnection]:
+        """Give an open connection for the block; ``timeout`` bounds each wait on it, in seconds.
 
         Raises ``Temporary`` (``no_controller``, ``controller_silent``), ``Permanent``
-        (``socket_permission``, ``untrusted_certificate``) or ``UserError`` (``bad_host``).
+        (``socket_permission``, ``untrusted_certificate``), ``UserError`` (``bad_host``), and what
+        :meth:`bluegreen.wire.ssh.SshConnection.connect` raises.
         """
+        if self.ssh is not None:
+            with self._by_ssh(self.ssh, timeout) as connection:
+                yield connection
+            return
         connection = self._connection(timeout)
         try:
             connection.connect()
         except OSError as error:
             raise self._refused(error) from error
-        return connection
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _by_ssh(self, target: Target, timeout: float) -> Iterator[HTTPConnection]:
+        from bluegreen.wire.ssh import SshConnection
+
+        connection = SshConnection(target, self.text, timeout)
+        try:
+            connection.connect()
+            yield connection
+        finally:
+            connection.close()
+            connection.end()
 
     def _connection(self, timeout: float) -> HTTPConnection:
         if self.path:
@@ -103,6 +132,10 @@ def parse(text: str, trusted: str | None = None) -> Address:
 
     Plain HTTP is for this machine only: what it sends, a token among it, anybody on the way could read.
     """
+    if text.startswith("ssh:"):
+        from bluegreen.wire import ssh
+
+        return Address(text=text, ssh=ssh.parse(text))
     parts = urlsplit(text)
     if parts.scheme in {"", "unix"} and parts.path.startswith("/") and not parts.netloc:
         return Address(text=f"unix://{parts.path}", path=parts.path)
@@ -114,9 +147,7 @@ def parse(text: str, trusted: str | None = None) -> Address:
         with contextlib.suppress(ValueError):
             return Address(text=text, host=parts.hostname, port=parts.port or 80)
     hints = {
-        "ssh": "Forward the socket (`ssh -nNT -L /tmp/bluegreen.sock:REMOTE_SOCKET HOST`), "
-        "then give --host unix:///tmp/bluegreen.sock.",
-        "http": "By the network only with TLS: https://HOST:PORT.",
+        "http": "By the network only with TLS (https://HOST:PORT) or by ssh (ssh://HOST).",
     }
     raise UserError(
         f"{text!r} is no address of a controller that this version can reach",

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bluegreen.cli.client import Client
-from bluegreen.cli.transport import parse
 from bluegreen.domain.errors import BluegreenError, Bug, OutcomeUnknown, Permanent, Temporary, UserError
+from bluegreen.wire.address import parse
+from bluegreen.wire.client import Client
 from tests.unit.cli import fake_controller as fake
 
 NOBODY = 65534
@@ -114,7 +114,7 @@ def test_what_is_not_our_controller_is_said_to_be(
 
 
 def test_names_and_values_are_quoted_and_none_is_left_out(controller: fake.FakeController) -> None:
-    from bluegreen.cli.client import path
+    from bluegreen.wire.client import path
 
     where = path("services", "a/b?c", "scale")
     controller.on(f"POST {where}", fake.document({"ok": True}))
@@ -134,7 +134,6 @@ def test_a_stream_is_parsed_with_its_comments_and_its_cut_end(controller: fake.F
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("ssh://user@host", "ssh -nNT -L"),
         ("http://host:8110", "only with TLS"),
         ("host:80", "unix:///PATH"),
         ("https://host:notaport", "unix:///PATH"),
@@ -187,10 +186,11 @@ def test_no_permission_says_who_may(hidden: bool) -> None:
             os.chmod(controller.path, 0o600)
             script = (
                 "import os, sys\n"
-                "from bluegreen.cli.transport import parse\n"
+                "from bluegreen.wire.address import parse\n"
                 f"os.getuid() or os.setuid({NOBODY})\n"
                 "try:\n"
-                f"    parse('{controller.url}').connect(5)\n"
+                f"    with parse('{controller.url}').connect(5):\n"
+                "        pass\n"
                 "except Exception as e:\n"
                 "    print(e.code, '|', e.evidence, '|', e.hint)\n"
             )
@@ -203,3 +203,33 @@ def test_no_permission_says_who_may(hidden: bool) -> None:
     assert done.stdout.startswith("socket_permission"), done
     assert ("folder readable" in done.stdout) is hidden
     assert ("mode 0" in done.stdout) is not hidden
+
+
+def test_a_command_whose_answer_was_lost_is_sent_again_with_its_key(controller: fake.FakeController) -> None:
+    busy = fake.problem(409, group="temporary", code="request_in_progress", title="busy")
+    controller.on("POST /v1/x", fake.cut, busy, fake.document({"ok": True}))
+    controller.on("GET /v1/about", fake.cut, fake.document({"idempotency_keys": True}))
+    assert _client(controller).post("/v1/x", {"n": 1}) == {"ok": True}
+    keys = {request.headers["Idempotency-Key"] for request in controller.asked("POST /v1/x")}
+    assert len(keys) == 1
+    assert len(controller.asked("POST /v1/x")) == 3
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+def test_it_is_not_where_that_could_do_it_twice(controller: fake.FakeController, keyed: bool) -> None:
+    controller.on("POST /v1/x", fake.cut)
+    controller.on("GET /v1/about", fake.document({"version": "0", "idempotency_keys": not keyed}))
+    with pytest.raises(OutcomeUnknown):
+        _client(controller).post("/v1/x", keyed=keyed)
+    assert len(controller.asked("POST /v1/x")) == 1
+
+
+def test_a_controller_that_does_not_come_back_leaves_the_outcome_unknown(
+    controller: fake.FakeController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bluegreen.wire.again.BACK", 0.0)
+    controller.on("POST /v1/x", fake.cut)
+    controller.on("GET /v1/about", fake.cut)
+    with pytest.raises(OutcomeUnknown) as raised:
+        _client(controller).post("/v1/x")
+    assert raised.value.code == "answer_lost"

@@ -1,21 +1,23 @@
 """A small client of the controller's API: JSON in and out, event streams, lines.
 
-Called by every verb. Rules: a problem document comes back as the error it was (code, evidence, hint,
-exit code); every wait has a deadline; a lost answer to a command is ``OutcomeUnknown``, never a guess.
+Called by every verb and by :mod:`bluegreen.client`. Rules: a problem document comes back as the error it was
+(code, evidence, hint, exit code); every wait has a deadline; a lost answer to a command is
+``OutcomeUnknown``, never a guess.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from bluegreen.cli.transport import Address, silent
-from bluegreen.domain.errors import BluegreenError, Bug, OutcomeUnknown, Permanent, Temporary, UserError
+from bluegreen.domain.errors import BluegreenError, Bug, OutcomeUnknown, Permanent, Temporary
+from bluegreen.wire import problems
+from bluegreen.wire.address import Address, silent
 
 LOOK = 30.0
 """Seconds a question may take."""
@@ -25,10 +27,6 @@ COMMAND = 300.0
 
 STREAM = 45.0
 """Seconds of silence after which a stream is lost; the controller pings every 15."""
-
-_GROUPS: dict[str, type[BluegreenError]] = {
-    kind.group: kind for kind in (UserError, Temporary, Permanent, OutcomeUnknown, Bug)
-}
 
 Parameters = Mapping[str, object]
 
@@ -56,12 +54,40 @@ class Client:
         return self._call("GET", path, query, None, timeout)
 
     def post(
-        self, path: str, body: Any = None, query: Parameters | None = None, *, timeout: float = COMMAND
+        self,
+        path: str,
+        body: Any = None,
+        query: Parameters | None = None,
+        *,
+        timeout: float = COMMAND,
+        keyed: bool = True,
     ) -> Any:
-        return self._call("POST", path, query, {} if body is None else body, timeout)
+        """Send a command. If the connection breaks before the answer it is sent once more, with the same key;
+        one that is not ``keyed`` is not: the controller takes no key for it."""
+        payload = {} if body is None else body
+        headers = {"Idempotency-Key": os.urandom(16).hex()} if keyed else {}
 
-    def put(self, path: str, body: Any, query: Parameters | None = None, *, timeout: float = COMMAND) -> Any:
-        return self._call("PUT", path, query, body, timeout)
+        def call() -> Any:
+            return self._call("POST", path, query, payload, timeout, headers)
+
+        try:
+            return call()
+        except OutcomeUnknown as lost:
+            if not keyed or lost.code != "answer_lost" or isinstance(lost.__cause__, TimeoutError):
+                raise
+            from bluegreen.wire.again import again
+
+            return again(lambda: self.get("/v1/about", timeout=10), call, lost)
+
+    def put(
+        self,
+        path: str,
+        body: Any,
+        query: Parameters | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        return self._call("PUT", path, query, body, COMMAND, headers)
 
     def patch(self, path: str, body: Any, query: Parameters | None = None) -> Any:
         return self._call("PATCH", path, query, body, COMMAND)
@@ -76,28 +102,52 @@ class Client:
         headers = {"Accept": "text/event-stream"}
         if after is not None:
             headers["Last-Event-ID"] = str(after)
-        with closing(self.address.connect(STREAM)) as connection:
+        with self.address.connect(STREAM) as connection:
             response = self._ask(connection, "GET", _target(path, query), None, headers)
             yield from _messages(_lines(response))
 
     def lines(self, path: str, query: Parameters | None = None) -> Iterator[str]:
         """Yield lines of text as they come; a cut connection ends them."""
-        with closing(self.address.connect(LOOK)) as connection:
+        with self.address.connect(LOOK) as connection:
             response = self._ask(connection, "GET", _target(path, query), None, {})
             if connection.sock is not None:
                 connection.sock.settimeout(None)  # a quiet service may stay quiet for hours
             yield from _lines(response)
 
-    def _call(self, method: str, path: str, query: Parameters | None, body: Any, timeout: float) -> Any:
-        headers = {"Accept": "application/json"}
+    def plan(self, path: str, body: Any, query: Parameters | None = None) -> tuple[Any, str]:
+        """Ask by POST what changes nothing; return the answer, and the tag of what it was made from."""
+        return self._exchange("POST", path, query, body, LOOK)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        query: Parameters | None,
+        body: Any,
+        timeout: float,
+        extra: Mapping[str, str] | None = None,
+    ) -> Any:
+        return self._exchange(method, path, query, body, timeout, extra)[0]
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        query: Parameters | None,
+        body: Any,
+        timeout: float,
+        extra: Mapping[str, str] | None = None,
+    ) -> tuple[Any, str]:
+        """Return the answer and its ``ETag``."""
+        headers = {"Accept": "application/json", **(extra or {})}
         payload = None
         if body is not None:
             headers["Content-Type"] = "application/json"
             payload = json.dumps(body).encode()
-        with closing(self.address.connect(timeout)) as connection:
+        with self.address.connect(timeout) as connection:
             response = self._ask(connection, method, _target(path, query), payload, headers)
             try:
-                return _decode(response.read())
+                return _decode(response.read()), response.getheader("ETag") or ""
             except (OSError, HTTPException) as error:
                 raise self._lost(method, error) from error
 
@@ -168,14 +218,7 @@ def _decode(content: bytes) -> Any:
 def _problem(response: HTTPResponse, content: bytes) -> BluegreenError:
     """Return the error that a problem document describes, as the controller raised it."""
     if "problem+json" in (response.getheader("Content-Type") or ""):
-        found = _decode(content)
-        kind = _GROUPS.get(str(found.get("group")), Permanent)
-        return kind(
-            str(found.get("title", "")),
-            code=str(found.get("code", "unknown")),
-            hint=str(found.get("hint", "")),
-            evidence=tuple((str(label), str(text)) for label, text in found.get("evidence", ())),
-        )
+        return problems.answered(_decode(content))
     evidence = (("answer", f"{response.status} {response.reason}: {content[:200].decode(errors='replace')}"),)
     if response.status == 500:
         return Bug(
