@@ -7,12 +7,12 @@ from fastapi import FastAPI
 from bluegreen.api import problems
 from bluegreen.api.context import Context
 from bluegreen.api.routes import access, export, instances, metrics, rollouts, routes, services, stacks
-from bluegreen.api.web import entry, live, pages
+from bluegreen.api.web import entry, live, logs, pages
 
 _NOUNS = (stacks, services, routes, instances, rollouts, export, access, metrics)
 ROUTERS = tuple(noun.router for noun in _NOUNS)
 
-PAGES = (pages.router, live.router)
+PAGES = (pages.router, live.router, logs.router)
 
 
 def create_app(context: Context) -> FastAPI:

@@ -10,7 +10,9 @@ from fastapi import Depends, Query, Request
 
 from bluegreen.api.access.sessions import Sessions
 from bluegreen.api.metrics.tally import Tally
+from bluegreen.api.web.audience import Audience
 from bluegreen.api.web.counters import Counters
+from bluegreen.api.web.shared import Shared
 from bluegreen.engine.doorkeeper import Doorkeeper
 from bluegreen.engine.engine import Engine
 from bluegreen.engine.views import Viewer
@@ -38,6 +40,8 @@ class Context:
     exporters: Mapping[str, Exporter] = field(default_factory=dict)
     sessions: Sessions = field(default_factory=Sessions)
     counters: Counters = field(default_factory=Counters)
+    audience: Audience = field(default_factory=Audience)
+    shared: Shared = field(default_factory=Shared)
 
 
 async def context(request: Request) -> Context:

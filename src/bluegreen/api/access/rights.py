@@ -102,6 +102,10 @@ PAGES: dict[Operation, Role] = {
             "/instances/{name}/ready",
         )
     },
+    **dict.fromkeys(
+        (("GET", "/services/{stack}/{name}/logs"), ("GET", "/services/{stack}/{name}/logs/stream")),
+        Role.DEPLOYER,
+    ),
     ("GET", "/audit"): Role.ADMIN,
 }
 """The dashboard: a page that asks takes the role that its answer takes."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from bluegreen.domain.events import Event
 from bluegreen.domain.rollout import Rollout
+from bluegreen.engine.bus import Behind
 from bluegreen.engine.engine import Engine
 
 _SECONDS = (0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -48,9 +50,10 @@ class Tally:
         """Count until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._look_at_the_loop())
-            with self._engine.bus.listen() as events:
-                while True:
-                    self._take(await events.get())
+            while True:
+                with suppress(Behind), self._engine.bus.listen() as events:
+                    while True:
+                        self._take(await events.get())
 
     def _take(self, event: Event) -> None:
         self._events.labels(event.kind, event.level).inc()

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from ipaddress import ip_address
@@ -22,9 +23,10 @@ from pydantic import ValidationError
 from bluegreen.api import problems
 from bluegreen.api.access import guard, sessions
 from bluegreen.api.access.entrance import SOCKET, entrance
-from bluegreen.api.access.route import GuardedRoute
+from bluegreen.api.access.route import GuardedRoute, Handler
 from bluegreen.api.context import Context
 from bluegreen.api.web import words
+from bluegreen.domain.access import Actor
 from bluegreen.domain.errors import BluegreenError, UserError
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ class PageRoute(GuardedRoute):
             request.state.form = sent = await form(request)
             guard.prove(request, sent.get(sessions.FIELD) or request.headers.get(sessions.HEADER, ""))
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Handler:
         guarded = super().get_route_handler()
 
         async def shown(request: Request) -> Response:
@@ -73,6 +75,22 @@ class PageRoute(GuardedRoute):
             return answer
 
         return shown
+
+
+class SharedRoute(PageRoute):
+    """A page that many look at: its part that changes is rendered once for all with the same rights."""
+
+    async def show(self, request: Request, operate: Handler) -> Response:
+        if not is_part(request):
+            return await operate(request)
+
+        async def make() -> bytes:
+            return bytes((await operate(request)).body)
+
+        use: Context = request.app.state.context
+        actor = guard.actor(request)
+        key = (request.url.path, request.url.query, actor.role, actor.stacks, use.engine.bus.published)
+        return HTMLResponse(await use.shared.get(key, make))
 
 
 async def form(request: Request) -> dict[str, str]:
@@ -94,9 +112,12 @@ def render(request: Request, template: str, code: int = 200, **values: Any) -> H
     """Return a page; ``values`` are the template's."""
     use: Context = request.app.state.context
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    actor: Actor | None = getattr(request.state, "actor", None)
+    part = is_part(request)
     around = {
-        "actor": getattr(request.state, "actor", None),
-        "csrf": guard.secret(request),
+        "part": part,
+        "actor": replace(actor, name="", origin="") if actor and part else actor,  # others are shown it, too
+        "csrf": "" if part else guard.secret(request),
         "about": use.about,
         "now": use.engine.clock.now(),
         "here": here,
@@ -106,6 +127,11 @@ def render(request: Request, template: str, code: int = 200, **values: Any) -> H
     }
     text = _environment().get_template(template).render(around | values)
     return HTMLResponse(text, code, HEADERS)
+
+
+def is_part(request: Request) -> bool:
+    """Whether a script asks for what is new on a page, not a person for the page."""
+    return "hx-request" in request.headers
 
 
 def static(name: str) -> Response:
@@ -154,7 +180,7 @@ def _refused(request: Request, error: BluegreenError) -> Response:
     """Return an error as a page; a log-in where that helps."""
     if error.code in UNKNOWN:
         to = "/login" + (f"?next={quote(request.url.path)}" if request.method == "GET" else "")
-        if "hx-request" in request.headers or "text/html" not in request.headers.get("accept", "text/html"):
+        if is_part(request) or "text/html" not in request.headers.get("accept", "text/html"):
             return Response(status_code=401, headers={"HX-Redirect": to})
         return RedirectResponse(to, 303)
     return render(request, "refusal.html", problems.status(error), error=error)
