@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from bluegreen.api import problems
 from bluegreen.api.context import Context
 from bluegreen.api.routes import access, export, instances, metrics, rollouts, routes, services, stacks
-from bluegreen.api.web import entry, live, logs, pages
+from bluegreen.api.web import entry, live, logs, pages, reference
 
 _NOUNS = (stacks, services, routes, instances, rollouts, export, access, metrics)
 ROUTERS = tuple(noun.router for noun in _NOUNS)
@@ -17,9 +17,15 @@ PAGES = (pages.router, live.router, logs.router)
 
 def create_app(context: Context) -> FastAPI:
     """Return the ASGI application: the API under ``/v1``, ``/metrics``, and the dashboard beside them."""
-    app = FastAPI(title="bluegreen", version=context.about.version, redoc_url=None)
+    app = FastAPI(
+        title="bluegreen",
+        version=context.about.version,
+        docs_url=None,
+        redoc_url=None,
+        responses=problems.DESCRIBED,
+    )
     app.state.context = context
     problems.install(app)
-    for router in (*ROUTERS, *PAGES, entry.router):
+    for router in (*ROUTERS, *PAGES, entry.router, reference.router):
         app.include_router(router)
     return app

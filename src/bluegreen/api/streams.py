@@ -28,6 +28,8 @@ PING = 10.0
 class EventStream(EventSourceResponse):
     """Server-sent events."""
 
+    media_type = "text/event-stream"
+
     def __init__(self, told: AsyncIterable[ServerSentEvent]) -> None:
         super().__init__(told, ping=PING)
 

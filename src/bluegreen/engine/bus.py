@@ -70,8 +70,6 @@ class Listener:
 class Bus:
     def __init__(self) -> None:
         self._listeners: set[Listener] = set()
-        self.published = 0
-        """Events so far: what was true at one number may be otherwise at the next."""
 
     @property
     def listeners(self) -> Collection[Listener]:
@@ -79,7 +77,6 @@ class Bus:
 
     def publish(self, events: Iterable[Event]) -> None:
         for event in events:
-            self.published += 1
             self._listeners -= {one for one in self._listeners if not one.offer(event)}
 
     @contextmanager

@@ -71,7 +71,7 @@ async def execute(use: Use, name: str, body: Execute) -> Any:
     return {"exit_code": code, "output": output}
 
 
-@router.get("/instances/{name}/logs")
+@router.get("/instances/{name}/logs", status_code=200, response_class=TextStream)
 async def logs(use: Use, name: str, tail: Tail = 100, follow: bool = False) -> TextStream:
     """Return its output by line, oldest first."""
     instances.find(use.engine, name)

@@ -42,7 +42,7 @@ async def abort(use: Use, id: str) -> Any:
     return _with_outcome(await releases.abort(use.engine, id))
 
 
-@router.get("/rollouts/{id}/stream")
+@router.get("/rollouts/{id}/stream", status_code=200, response_class=EventStream)
 async def follow(use: Use, id: str, until: str = "settled") -> EventStream:
     """Tell what happens to one rollout, then its outcome (``event: outcome``), then end.
 
@@ -83,7 +83,7 @@ async def events(
     return dump(await use.engine.drivers.journal.events(query))
 
 
-@router.get("/events/stream")
+@router.get("/events/stream", status_code=200, response_class=EventStream)
 async def stream(
     use: Use,
     stack: StackName = None,

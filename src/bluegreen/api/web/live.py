@@ -17,6 +17,7 @@ from bluegreen.api.web import looks
 from bluegreen.api.web.page import PageRoute
 from bluegreen.domain.errors import BluegreenError
 from bluegreen.engine.commands import lookup
+from bluegreen.engine.ledger import ServiceKey
 
 BEAT = 2.0
 """Seconds after which the stream says that it is still there."""
@@ -64,10 +65,15 @@ async def counters(use: Use, stack: str, name: str, after: float = 0.0) -> Respo
     """Return what the balancer counted of each color of a service's routes, newer than ``after``,
     and after how many seconds (``every``) to ask again."""
     key = lookup.service(use.engine, name, stack)
+    await use.shared.get(("counters", key), lambda: _count(use, key))
+    every = use.audience.pace(OFTEN)
+    return JSONResponse({"samples": dump(use.counters.since(key, after)), "every": every})
+
+
+async def _count(use: Context, key: ServiceKey) -> bytes:
     now = use.engine.clock.now()
     if use.counters.due(key, now):
         pools = looks.pools_of(use, key)
         facts = await use.engine.switchboard.observe(pools)
         use.counters.take(key, now, (facts.pools[pool] for pool in pools if pool in facts.pools))
-    every = use.audience.pace(OFTEN)
-    return JSONResponse({"samples": dump(use.counters.since(key, after)), "every": every})
+    return b""

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
@@ -22,7 +21,6 @@ from pydantic import ValidationError
 
 from bluegreen.api import problems
 from bluegreen.api.access import guard, sessions
-from bluegreen.api.access.entrance import SOCKET, entrance
 from bluegreen.api.access.route import GuardedRoute, Handler
 from bluegreen.api.context import Context
 from bluegreen.api.web import words
@@ -55,7 +53,6 @@ Form = Mapping[str, str]
 
 class PageRoute(GuardedRoute):
     async def admit(self, request: Request) -> None:
-        _named_as_ours(request)
         await guard.check(request)
         if request.method == "POST":
             request.state.form = sent = await form(request)
@@ -89,7 +86,7 @@ class SharedRoute(PageRoute):
 
         use: Context = request.app.state.context
         actor = guard.actor(request)
-        key = (request.url.path, request.url.query, actor.role, actor.stacks, use.engine.bus.published)
+        key = (request.url.path, request.url.query, actor.role, actor.stacks, use.audience.round)
         return HTMLResponse(await use.shared.get(key, make))
 
 
@@ -191,23 +188,3 @@ def _misfit(error: RequestValidationError | ValidationError) -> UserError:
     return UserError(
         "that does not fit", code="invalid_request", evidence=evidence, hint="Go back and mend it."
     )
-
-
-def _named_as_ours(request: Request) -> None:
-    """Refuse a name of somebody else's that leads to the socket, as through a tunnel that a browser uses:
-    a page of theirs would be of one origin with ours (DNS rebinding)."""
-    host = request.url.hostname or ""
-    if entrance(request.scope) != SOCKET or "." not in host.strip(".") or _is_loopback(host):
-        return
-    raise UserError(
-        f"{host[:100]} is not a name of this machine",
-        code="foreign_name",
-        hint="Use localhost in the address, or have the controller listen by TLS.",
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.endswith(".localhost")

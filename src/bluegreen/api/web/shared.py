@@ -1,6 +1,6 @@
 """What was made for one is good for all who may see the same: a part of a page is rendered once for them.
 
-Kept until something happens, and for a moment at most, as numbers in flight change without an event.
+Kept for a moment only, as numbers in flight change without an event.
 """
 
 from __future__ import annotations
