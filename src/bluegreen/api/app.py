@@ -12,7 +12,7 @@ from bluegreen.api.web import entry, live, logs, pages, reference
 _NOUNS = (stacks, services, routes, instances, rollouts, export, access, metrics)
 ROUTERS = tuple(noun.router for noun in _NOUNS)
 
-PAGES = (pages.router, live.router, logs.router)
+PAGES = (live.router, pages.router, logs.router)
 
 
 def create_app(context: Context) -> FastAPI:
@@ -26,6 +26,6 @@ def create_app(context: Context) -> FastAPI:
     )
     app.state.context = context
     problems.install(app)
-    for router in (*ROUTERS, *PAGES, entry.router, reference.router):
+    for router in (*PAGES, *ROUTERS, entry.router, reference.router):  # what is asked most comes first
         app.include_router(router)
     return app

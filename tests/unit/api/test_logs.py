@@ -47,12 +47,12 @@ def test_the_last_lines_are_shown_without_script_and_harmless() -> None:
             await browser.log_in(await scene.token(Role.DEPLOYER))
             scene.world.runtime.output[NAME] = ["first", HOSTILE, "last"]
             text = (await browser.get(PAGE)).text
-            assert f"<li>{HARMLESS}</li>" in text
+            assert f"<div>{HARMLESS}</div>" in text
             assert "\x1b" not in text
             two = (await browser.get(PAGE, params={"instance": NAME, "lines": "2"})).text
             assert ("first" in two, "last" in two) == (False, True)
             some = (await browser.get(PAGE, params={"words": "LAST"})).text
-            assert ("<li>first" in some, "<li>last" in some) == (False, True)
+            assert ("<div>first" in some, "<div>last" in some) == (False, True)
             assert f'href="{PAGE}?instance={NAME}"' in (await browser.get("/services/shop/web")).text
 
     play(story)

@@ -16,10 +16,13 @@ from bluegreen.engine.bus import Behind, Bus
 TOGETHER = 0.15
 """Seconds in which events are told as one: a rollout has several in a moment."""
 
-LOOKS = 50
+EACH = 0.002
+"""Seconds that are added to it for each who watches: where many do, a switch is over before any is told."""
+
+LOOKS = 20
 """Pages that are told to look again within a second, at most."""
 
-HANDFUL = 10
+HANDFUL = 2
 """Of these as many are told in one go."""
 
 PACE = 2.0
@@ -79,7 +82,7 @@ class Audience:
                 try:
                     while True:
                         stacks = {(await events.get()).stack}
-                        await asyncio.sleep(TOGETHER)
+                        await asyncio.sleep(TOGETHER + len(self) * EACH)
                         stacks |= {event.stack for event in events.rest()}
                         await self._tell(stacks)
                 except Behind:

@@ -41,7 +41,7 @@
     const atEnd = output.scrollHeight - output.scrollTop - output.clientHeight < 40;
     const part = document.createDocumentFragment();
     for (const text of lines.slice(-most)) {
-      const line = document.createElement("li");
+      const line = document.createElement("div");
       line.textContent = text;
       line.hidden = !fits(text);
       part.append(line);
