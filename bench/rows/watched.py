@@ -35,7 +35,8 @@ def measure() -> Row:
         ok=ratio <= _BAR and watched.failed == alone.failed == 0,
         how=f"{len(watched.first_new)} switches each in alternating rounds of {_TRIALS} on one controller, "
         f"mixed load of 500 requests/s; {_WATCHERS} clients in one process of low priority do what the page "
-        "of the service does in a browser: hold the stream, fetch what changed when told to, and the counters of the chart",
+        "of the service does in a browser: hold the stream, fetch what changed when told to, "
+        "and the counters of the chart",
         note=f"p99 {percentile(watched.first_new, 99):.1f} ms (alone: {percentile(alone.first_new, 99):.1f} "
         f"ms). Watched: {watched.describe()}. Alone: {alone.describe()}. They took {kinds}; the controller's "
         f"memory grew by {grown:.0f} MB.",
