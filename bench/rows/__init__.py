@@ -12,6 +12,7 @@ ORDER = (
     "hands",
     "registry",
     "crowd",
+    "watched",
     "throughput",
     "help",
     "command",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
@@ -28,9 +27,9 @@ class Site:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, folder: Path) -> AsyncIterator[Site]:
+    async def open(cls) -> AsyncIterator[Site]:
         address = f"127.0.0.1:{free_port()}"
-        async with House.standing(listen=address) as house, Desk.open(folder) as desk:
+        async with House.standing(listen=address) as house, Desk.open() as desk:
             await house.up(managed(house.port, replicas=2))
             yield cls(house, desk, f"http://{address}")
 
@@ -48,11 +47,11 @@ Play = Callable[[Callable[[Site], Awaitable[None]]], None]
 
 
 @pytest.fixture(scope="module")
-def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
+def play() -> Iterator[Play]:
     """Return what plays a story on the one site of these tests: to build it takes longer than to use it."""
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
-        site = runner.run(stack.enter_async_context(Site.open(tmp_path_factory.mktemp("pictures"))))
+        site = runner.run(stack.enter_async_context(Site.open()))
         try:
             yield lambda story: runner.run(story(site))  # type: ignore[arg-type]
         finally:
@@ -61,14 +60,14 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
 
 def test_a_release_is_begun_watched_taken_back_and_read_about(play: Play) -> None:
     async def story(site: Site) -> None:
-        async with site.house.users(rate=150.0) as load:
+        async with site.house.users(rate=60.0) as load:
             person = await site.desk.person()
             overview = await site.log_in("ana", "deployer", person)
             live = overview.locator("#service-shop-web .colors li", has_text="live")
             await expect(live).to_contain_text("devops-challenge:0.0.1")
             await overview.evaluate("window.untouched = true")
-            await overview.get_by_role("link", name="web", exact=True).focus()
             await site.desk.picture(overview, "overview")
+            await overview.get_by_role("link", name="web", exact=True).focus()
             assert await violations(overview) == []
 
             service = await person.new_page()
@@ -166,6 +165,52 @@ async def seen(page: Page, words: str, *, there: bool = True) -> bool:
     """Load the page anew and return whether ``words`` are on it, as is wanted."""
     await page.reload()
     return (await page.get_by_text(words).count() > 0) is there
+
+
+HOSTILE = "<script>window.hacked = true</script><img src=x onerror='window.hacked = true'> \x1b[31mred\x1b[0m"
+
+
+def test_the_output_of_an_instance_is_followed_paused_and_searched(play: Play) -> None:
+    async def story(site: Site) -> None:
+        page = await site.log_in("kim", "deployer", await site.desk.person(), "/services/shop/web")
+        await page.get_by_role("link", name="Logs of").first.click()
+        output, state = page.get_by_role("log"), page.get_by_role("status")
+        await expect(state).to_have_text("Following")
+        name = (await output.get_attribute("aria-label") or "").removeprefix("Output of ")
+        file = site.house.home / "process" / "logs" / f"{name}.log"
+
+        def write(*lines: str) -> None:
+            with file.open("a") as end:
+                end.writelines(f"{line}\n" for line in lines)
+
+        write(HOSTILE)
+        await expect(output.locator("div").last).to_contain_text("<script>window.hacked = true</script>")
+        await expect(output.locator("div").last).to_contain_text("onerror='window.hacked = true'> red")
+        await page.get_by_role("button", name="Pause").click()
+        write(*(f"line {number}" for number in range(2_500)))
+        await expect(state).to_contain_text("new lines wait")
+        await expect(output.locator("div").last).to_contain_text("red")
+        await until(lambda: counts(page, "2000 new lines wait"))
+        await page.get_by_role("button", name="Resume").click()
+        await expect(output.locator("div")).to_have_count(2_000)
+        await expect(output.locator("div").last).to_be_in_viewport()
+        await page.get_by_label("Words").fill("line 249")
+        await expect(state).to_contain_text("12 of 2000 lines have these words")
+        assert await page.evaluate("window.hacked") is None
+        await page.reload()  # a hundred lines are examined sooner
+        await expect(state).to_have_text("Following")
+        await site.desk.picture(page, "logs")
+        assert await violations(page) == []
+        with site.house.suspended():
+            await expect(state).to_contain_text("The stream was lost")
+        await expect(state).to_have_text("Following")
+        await page.context.close()
+
+    play(story)
+
+
+async def counts(page: Page, words: str) -> bool:
+    return words in (await page.get_by_role("status").text_content() or "")
 
 
 def test_it_says_when_it_is_stale_and_comes_back_by_itself(play: Play) -> None:

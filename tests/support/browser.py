@@ -19,27 +19,27 @@ _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
 _QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 _QUIET += ["--disable-component-update", "--disable-sync"]
 
-DESK, PHONE = (1200, 800), (375, 812)
+DESK, PHONE, SHOWN = (1200, 800), (375, 812), (390, 844)
 
 
 class Desk:
-    """A browser and the folder for its pictures: ``BLUEGREEN_SCREENSHOTS``, or else ``folder``."""
+    """A browser and the folder for its pictures, ``BLUEGREEN_SCREENSHOTS``: without it none are taken."""
 
-    def __init__(self, browser: Browser, folder: Path) -> None:
+    def __init__(self, browser: Browser) -> None:
         self._browser = browser
-        self._folder = Path(os.environ.get("BLUEGREEN_SCREENSHOTS", folder))
-        self._folder.mkdir(parents=True, exist_ok=True)
+        wanted = os.environ.get("BLUEGREEN_SCREENSHOTS")
+        self._folder = Path(wanted) if wanted else None
         self.complaints: list[str] = []
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, folder: Path) -> AsyncIterator[Desk]:
+    async def open(cls) -> AsyncIterator[Desk]:
         program = shutil.which("chromium")
         assert program, "chromium is missing: run scripts/install-test-prerequisites"
         async with async_playwright() as play:
             browser = await play.chromium.launch(executable_path=program, args=_QUIET)
             try:
-                desk = cls(browser, folder)
+                desk = cls(browser)
                 yield desk
                 assert not desk.complaints, desk.complaints
             finally:
@@ -61,17 +61,22 @@ class Desk:
             self.complaints.append(message.text)
 
     async def picture(self, page: Page, name: str) -> None:
-        """Keep how a page looks: light, dark, and on a phone, where nothing sticks out."""
-        await page.emulate_media(color_scheme="light", reduced_motion="reduce")
-        await page.screenshot(path=self._folder / f"{name}-light.png")
-        await page.emulate_media(color_scheme="dark")
-        await page.screenshot(path=self._folder / f"{name}-dark.png")
-        await page.emulate_media(color_scheme="light")
+        """See that nothing sticks out on a phone; where pictures are wanted keep light, dark, and that."""
         await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
         width = await page.evaluate("document.documentElement.scrollWidth")
-        await page.screenshot(path=self._folder / f"{name}-phone.png", full_page=True)
+        if self._folder is not None:
+            await self._keep(page, self._folder / name)
         await page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
         assert width <= PHONE[0], f"{name} is {width} px wide on a phone"
+
+    @staticmethod
+    async def _keep(page: Page, path: Path) -> None:
+        for size, ending in ((SHOWN, "-phone"), (DESK, "")):
+            await page.set_viewport_size({"width": size[0], "height": size[1]})
+            for scheme in ("light", "dark"):
+                await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+                await page.screenshot(path=f"{path}{ending}-{scheme}.png")
+        await page.emulate_media(color_scheme="light")
 
 
 async def violations(page: Page) -> list[str]:

@@ -7,19 +7,25 @@ from fastapi import FastAPI
 from bluegreen.api import problems
 from bluegreen.api.context import Context
 from bluegreen.api.routes import access, boxes, export, instances, metrics, rollouts, routes, services, stacks
-from bluegreen.api.web import entry, live, pages
+from bluegreen.api.web import entry, live, logs, pages, reference
 
 _NOUNS = (stacks, services, routes, instances, rollouts, boxes, export, access, metrics)
 ROUTERS = tuple(noun.router for noun in _NOUNS)
 
-PAGES = (pages.router, live.router)
+PAGES = (live.router, pages.router, logs.router)
 
 
 def create_app(context: Context) -> FastAPI:
     """Return the ASGI application: the API under ``/v1``, ``/metrics``, and the dashboard beside them."""
-    app = FastAPI(title="bluegreen", version=context.about.version, redoc_url=None)
+    app = FastAPI(
+        title="bluegreen",
+        version=context.about.version,
+        docs_url=None,
+        redoc_url=None,
+        responses=problems.DESCRIBED,
+    )
     app.state.context = context
     problems.install(app)
-    for router in (*ROUTERS, *PAGES, entry.router):
+    for router in (*PAGES, *ROUTERS, entry.router, reference.router):  # what is asked most comes first
         app.include_router(router)
     return app

@@ -10,7 +10,9 @@ from fastapi import Depends, Query, Request
 
 from bluegreen.api.access.sessions import Sessions
 from bluegreen.api.metrics.tally import Tally
+from bluegreen.api.web.audience import Audience
 from bluegreen.api.web.counters import Counters
+from bluegreen.api.web.shared import Shared
 from bluegreen.engine.doorkeeper import Doorkeeper
 from bluegreen.engine.engine import Engine
 from bluegreen.engine.views import Viewer
@@ -41,6 +43,8 @@ class Context:
     counters: Counters = field(default_factory=Counters)
     underway: set[tuple[str, str]] = field(default_factory=set)
     """Who and which key: the requests with one that are being carried out."""
+    audience: Audience = field(default_factory=Audience)
+    shared: Shared = field(default_factory=Shared)
 
 
 async def context(request: Request) -> Context:

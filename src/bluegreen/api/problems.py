@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from bluegreen.domain.errors import BluegreenError, Bug, OutcomeUnknown, Permanent, Temporary, UserError
@@ -39,6 +40,7 @@ _OF_CODE = {
     "forbidden": 403,
     "forged_request": 403,
     "foreign_name": 403,
+    "foreign_page": 403,
     "stack_changed": 412,
     "too_large": 413,
     "too_many_tries": 429,
@@ -46,6 +48,28 @@ _OF_CODE = {
     "idempotency_key_reused": 422,
     **dict.fromkeys(_CONFLICTS, 409),
 }
+
+
+class Problem(BaseModel):
+    """What is refused, and why (RFC 9457): ``title`` is for people, ``code`` for programs, ``evidence`` pairs
+    of a label and a text, ``exit_code`` that of the command line."""
+
+    type: str
+    title: str
+    code: str
+    group: str
+    exit_code: int
+    evidence: list[list[str]]
+    hint: str
+
+
+DESCRIBED: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "Refused, or failed: why, with the evidence and what to do",
+        "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
+    }
+}
+"""How every operation answers when it does not do what it was asked for, for the API's description."""
 
 
 def install(app: FastAPI) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from bluegreen.api.access.entrance import SOCKET, TCP, Entrance, SocketProtocol
+from bluegreen.api.access.entrance import SOCKET, TCP, Entrance, SocketProtocol, TcpProtocol
 from bluegreen.domain.errors import UserError
 
 GRACE = 2
@@ -82,7 +82,7 @@ def _config(app: ASGIApp, one: Listener) -> uvicorn.Config:
     tls = one.certificate
     return uvicorn.Config(
         Entrance(app, one.entrance),
-        http=SocketProtocol if one.entrance == SOCKET else "h11",
+        http=SocketProtocol if one.entrance == SOCKET else TcpProtocol,
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Collection
+from contextlib import suppress
 
 import structlog
 
@@ -24,7 +25,7 @@ from bluegreen.domain.rollout import Phase, Rollout
 from bluegreen.domain.routing import BalancerFacts, Routing, Server
 from bluegreen.engine import errand, narrate
 from bluegreen.engine.asking import Asker
-from bluegreen.engine.bus import Bus
+from bluegreen.engine.bus import Behind, Bus
 from bluegreen.engine.draft import Draft
 from bluegreen.engine.drivers import Drivers
 from bluegreen.engine.endings import Endings
@@ -206,12 +207,13 @@ class Engine:
         """Return the rollout once ``condition`` holds of it. Raises ``Temporary`` at the deadline."""
         try:
             async with asyncio.timeout(timeout):
-                with self.bus.listen() as events:
-                    while True:
-                        known = next((r for r in self.rollouts() if r.id == id), None)
-                        if known is not None and condition(known):
-                            return known
-                        await events.get()
+                while True:
+                    with suppress(Behind), self.bus.listen() as events:
+                        while True:
+                            known = next((r for r in self.rollouts() if r.id == id), None)
+                            if known is not None and condition(known):
+                                return known
+                            await events.get()
         except TimeoutError as error:
             raise Temporary(
                 f"rollout {id} did not get there within {timeout:g} s",

@@ -13,7 +13,7 @@ import structlog
 from bluegreen.domain.errors import BluegreenError, Temporary
 from bluegreen.domain.events import Event
 from bluegreen.domain.notice import worth_telling
-from bluegreen.engine.bus import Bus
+from bluegreen.engine.bus import Behind, Bus
 from bluegreen.ports.clock import Clock
 from bluegreen.ports.messenger import Messenger
 
@@ -31,11 +31,15 @@ class Herald:
 
     async def run(self) -> None:
         """Tell until cancelled."""
-        with self._bus.listen() as events:
-            while True:
-                event = await events.get()
-                if worth_telling(event):
-                    await self._deliver(event)
+        while True:
+            with self._bus.listen() as events:
+                try:
+                    while True:
+                        event = await events.get()
+                        if worth_telling(event):
+                            await self._deliver(event)
+                except Behind as lost:
+                    log.warning("notices.lost", after_event=lost.after)
 
     async def _deliver(self, event: Event) -> None:
         for pause in (*PAUSES, None):

@@ -12,11 +12,11 @@ _NOTHING = cast(Any, None)
 _ABOUT = About(version="0", pid=0, runtime="", balancer="", state_dir="")
 
 
-_CONTEXT = Context(engine=_NOTHING, viewer=_NOTHING, about=_ABOUT, doorkeeper=_NOTHING, tally=_NOTHING)
+CONTEXT = Context(engine=_NOTHING, viewer=_NOTHING, about=_ABOUT, doorkeeper=_NOTHING, tally=_NOTHING)
 
 DESCRIBED: dict[Operation, dict[str, Any]] = {
     (method.upper(), path): operation
-    for path, methods in create_app(_CONTEXT).openapi()["paths"].items()
+    for path, methods in create_app(CONTEXT).openapi()["paths"].items()
     for method, operation in methods.items()
 }
 """What the OpenAPI document says of each."""

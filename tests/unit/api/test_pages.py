@@ -10,7 +10,7 @@ import pytest
 from bluegreen.api.access import rights
 from bluegreen.api.access.rights import Operation
 from bluegreen.api.app import PAGES
-from bluegreen.api.web import entry
+from bluegreen.api.web import entry, reference
 from bluegreen.api.web.page import PageRoute
 from bluegreen.domain.access import Role
 from bluegreen.domain.naming import PoolId
@@ -26,9 +26,9 @@ PLAIN = sorted(rights.SIFTED - {("GET", "/live")})
 
 def test_every_page_is_in_the_table_and_has_its_guard() -> None:
     found = [route for router in PAGES for route in router.routes]
-    assert {type(route) for route in found} == {PageRoute}
+    assert all(isinstance(route, PageRoute) for route in found)
     assert sorted((m, r.path) for r in found for m in r.methods) == ALL
-    opened = [(m, r.path) for r in entry.router.routes for m in r.methods]
+    opened = [(m, r.path) for r in (*entry.router.routes, *reference.router.routes) for m in r.methods]
     assert set(opened) == rights.OPEN
     assert set(ALL) >= rights.SIFTED
     assert not set(ALL) & set(rights.NEEDED)
@@ -107,6 +107,7 @@ def test_every_page_has_its_headers_and_nothing_inline() -> None:
         async with Browser(scene.app) as browser:
             check(await browser.get("/login"))
             check(await browser.get("/static/style.css"))
+            check(await browser.get("/docs"))
             await browser.log_in(await scene.token(Role.ADMIN))
             for _, path in SHOWN:
                 check(await browser.get(await path_of(scene, path)))
@@ -232,5 +233,17 @@ def test_the_last_minute_is_shown_by_color_and_nothing_is_made_up() -> None:
                 assert "<dd>18 ms / 750 ms</dd>" in text
         (service,) = (await scene.ask("GET", "/v1/services", token, params={"stack": SHOP})).json()
         assert service["colors"][0]["traffic"]["errors"] == pytest.approx(0.1)
+
+    play(story)
+
+
+def test_the_api_describes_itself_without_a_script() -> None:
+    async def story(scene: Scene) -> None:
+        async with Browser(scene.app) as browser:
+            text = (await browser.get("/docs")).text
+            assert "<script" not in text
+            for method, path in rights.NEEDED:
+                assert f"<strong>{method}</strong> {path}<" in text
+            assert "how many of the last lines" in text
 
     play(story)

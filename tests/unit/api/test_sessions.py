@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from bluegreen.api.access.entrance import SOCKET, TCP
 from bluegreen.api.access.sessions import LIFETIME, MOST_OF_ONE, Sessions
 from bluegreen.domain.access import Role, issue
 from tests.unit.api.browser import Browser, field
@@ -169,6 +170,55 @@ def test_by_the_socket_a_page_has_no_name_of_others() -> None:
         for name in ("localhost:8110", "127.0.0.1", "[::1]", "box", "evil.example"):
             async with Browser.by_socket(scene.app, f"http://{name}") as browser:
                 assert (await browser.get("/")).status_code == (403 if name == "evil.example" else 200)
-                assert (await browser.get("/v1/status")).status_code == 200
+                assert (await browser.get("/v1/status")).status_code == (
+                    403 if name == "evil.example" else 200
+                )
+
+    play(story)
+
+
+CHANGE = "/v1/instances/shop-web-r1-1/drain"
+FOREIGN: list[dict[str, str]] = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://localhost:3000"},
+    {"Origin": "http://localhost.evil.example"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost:8110"},
+]
+
+
+def test_a_page_of_another_site_changes_nothing_through_a_tunnel() -> None:
+    async def story(scene: Scene) -> None:
+        async with Browser.by_socket(scene.app, "http://localhost:8110") as browser:
+            for headers in FOREIGN:
+                answer = await browser.http.post(CHANGE, headers=headers, json={"force": True})
+                assert (answer.status_code, answer.json()["code"]) == (403, "foreign_page"), headers
+            assert await scene.trail() == []
+            reading = await browser.get("/v1/status", headers=FOREIGN[0])
+            assert reading.status_code == 200  # its browser does not show it
+            own = {"Origin": "http://localhost:8110", "Sec-Fetch-Site": "same-origin"}
+            for headers in (own, {}):  # a page of ours, a program
+                answer = await browser.http.post(CHANGE, headers=headers, json={"force": True})
+                assert answer.status_code == 200, answer.text
+
+    play(story)
+
+
+def test_a_name_of_somebody_elses_that_leads_here_tells_nothing() -> None:
+    async def story(scene: Scene) -> None:
+        token = await scene.token(Role.VIEWER)
+        bearer = {"Authorization": f"Bearer {token}"}
+        for base, way in (("http://evil.example:8110", SOCKET), ("http://127.0.0.1:8110", TCP)):
+            async with Browser(scene.app, way, base) as browser:
+                rebound = {"Host": "evil.example:8110"}
+                answer = await browser.get("/v1/status", headers=rebound)
+                assert (answer.status_code, answer.json()["code"]) == (403, "foreign_name")
+                assert (await browser.get("/", headers=rebound)).status_code == 403
+                known = await browser.get("/v1/status", headers=rebound | bearer)
+                assert known.status_code == (200 if way == TCP else 403)
+                for name in ("localhost:8110", "127.0.0.1:8110", "[::1]:8110", "controller"):
+                    fine = await browser.get("/v1/about", headers={"Host": name})
+                    assert fine.status_code == (401 if way == TCP else 200), name
 
     play(story)

@@ -22,6 +22,13 @@ LARGEST = 8 * 1024 * 1024
 """Bytes of a body: a stack of a thousand services has less than four million."""
 
 SOCKET, TCP = "socket", "tcp"
+
+HANG_UP = "bluegreen.hang_up"
+"""Where a request's state has what ends its connection at once, and drops what was not sent."""
+
+UNHEARD = 20.0
+"""Seconds after which a peer that acknowledges nothing counts as gone (RFC 5482)."""
+
 _ENTRANCE = "bluegreen.entrance"
 
 
@@ -51,12 +58,29 @@ def origin(scope: Scope) -> str:
     return str(client[0]) if client else ""
 
 
-class SocketProtocol(H11Protocol):
-    """HTTP on the unix socket: the peer is the user whose process it is, as the kernel says."""
+class Protocol(H11Protocol):
+    """HTTP of a client that one can hang up on: what goes on and on finds :data:`HANG_UP` in its state."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, HANG_UP: transport.abort}
+
+
+class SocketProtocol(Protocol):
+    """On the unix socket: the peer is the user whose process it is, as the kernel says."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self.client = (_peer(transport.get_extra_info("socket")), 0)
+
+
+class TcpProtocol(Protocol):
+    """By TCP, which tells nobody of a peer that is cut off: the kernel ends what is not acknowledged."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNHEARD * 1000))
 
 
 def _peer(connection: socket.socket) -> str:

@@ -10,7 +10,7 @@ from typing import cast
 from fastapi import Request
 from fastapi.routing import APIRoute
 
-from bluegreen.api.access import rights, sessions
+from bluegreen.api.access import rights, sessions, strangers
 from bluegreen.api.access.entrance import SOCKET, entrance, origin
 from bluegreen.api.access.rights import Operation
 from bluegreen.api.context import Context
@@ -22,7 +22,8 @@ from bluegreen.engine.commands import instances, lookup
 
 async def check(request: Request) -> None:
     """Raises ``UserError``: ``unauthenticated``, ``token_expired``, ``too_many_tries``, ``forbidden``,
-    ``forged_request``."""
+    ``forged_request``, ``foreign_name``, ``foreign_page``."""
+    strangers.refuse(request)
     use: Context = request.app.state.context
     actor = identify(request, use)
     request.state.actor = actor

@@ -110,14 +110,18 @@ PAGES: dict[Operation, Role] = {
             "/instances/{name}/ready",
         )
     },
+    **dict.fromkeys(
+        (("GET", "/services/{stack}/{name}/logs"), ("GET", "/services/{stack}/{name}/logs/stream")),
+        Role.DEPLOYER,
+    ),
     ("GET", "/audit"): Role.ADMIN,
 }
 """The dashboard: a page that asks takes the role that its answer takes."""
 
 OPEN: frozenset[Operation] = frozenset(
-    {("GET", "/login"), ("POST", "/login"), ("POST", "/logout"), ("GET", "/static/{name}")}
+    {("GET", "/login"), ("POST", "/login"), ("POST", "/logout"), ("GET", "/static/{name}"), ("GET", "/docs")}
 )
-"""What anybody may call, as it tells nothing: the way in, the way out, and what pages are made of."""
+"""What anybody may call, as it tells nothing: the way in and out, what pages are of, what the API is like."""
 
 SIFTED: frozenset[Operation] = frozenset(
     ("GET", path) for path in ("/", "/live", "/history", "/events", "/audit")

@@ -32,13 +32,17 @@ class GuardedRoute(APIRoute):
         """Raises what keeps the request from being carried out."""
         await guard.check(request)
 
+    async def show(self, request: Request, operate: Handler) -> Response:
+        """Return the answer to a request that changes nothing."""
+        return await operate(request)
+
     def get_route_handler(self) -> Handler:
         operate = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
             if not rights.changes(guard.operation(request)):
                 await self.admit(request)
-                return await operate(request)
+                return await self.show(request, operate)
             outcome, rollout = "controller_fault", ""
             try:
                 await self.admit(request)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, Metric
 
 from bluegreen.domain.events import Event
 from bluegreen.domain.rollout import Rollout
+from bluegreen.engine.bus import Behind
 from bluegreen.engine.engine import Engine
 from bluegreen.engine.meter import Meter
 
@@ -53,9 +55,10 @@ class Tally:
         """Count until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._look_at_the_loop())
-            with self._engine.bus.listen() as events:
-                while True:
-                    self._take(await events.get())
+            while True:
+                with suppress(Behind), self._engine.bus.listen() as events:
+                    while True:
+                        self._take(await events.get())
 
     def _take(self, event: Event) -> None:
         self._events.labels(event.kind, event.level).inc()

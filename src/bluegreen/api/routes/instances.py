@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from fastapi.responses import StreamingResponse
 
 from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import StackName, Use
 from bluegreen.api.models import Drain, Execute, ForceUp, Restart, dump
+from bluegreen.api.streams import TextStream
 from bluegreen.engine.commands import instances
 
 EXECUTE_DEADLINE = 300.0
@@ -71,8 +71,8 @@ async def execute(use: Use, name: str, body: Execute) -> Any:
     return {"exit_code": code, "output": output}
 
 
-@router.get("/instances/{name}/logs")
-async def logs(use: Use, name: str, tail: Tail = 100, follow: bool = False) -> StreamingResponse:
+@router.get("/instances/{name}/logs", status_code=200, response_class=TextStream)
+async def logs(use: Use, name: str, tail: Tail = 100, follow: bool = False) -> TextStream:
     """Return its output by line, oldest first."""
     instances.find(use.engine, name)
 
@@ -80,4 +80,4 @@ async def logs(use: Use, name: str, tail: Tail = 100, follow: bool = False) -> S
         async for line in use.engine.drivers.console.logs(name, tail=tail, follow=follow):
             yield line + "\n"
 
-    return StreamingResponse(lines(), media_type="text/plain")
+    return TextStream(lines())

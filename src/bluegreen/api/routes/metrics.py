@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from bluegreen.api.access.route import GuardedRoute
@@ -12,7 +13,7 @@ from bluegreen.api.metrics.snapshot import Snapshot
 router = APIRouter(tags=["metrics"], route_class=GuardedRoute)
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(use: Use, stack: StackName = None) -> Response:
     """Return requests, waits, errors, instances, shares, rollouts by color; of the controller itself, too."""
     view, facts = await use.viewer.look(stack)

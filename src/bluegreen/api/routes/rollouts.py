@@ -8,14 +8,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
 from pydantic_core import to_json
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 
 from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import Context, Limit, RowId, StackName, Use
 from bluegreen.api.models import Promote, dump
+from bluegreen.api.streams import EventStream
 from bluegreen.domain.events import Event
 from bluegreen.domain.rollout import Rollout
-from bluegreen.engine import narrate
+from bluegreen.engine import bus, narrate
 from bluegreen.engine.commands import lookup, releases, steering
 from bluegreen.ports.journal import Query
 
@@ -62,31 +63,26 @@ async def promote(use: Use, id: str, body: Promote | None = None, stack: StackNa
     return _with_outcome(await steering.promote(use.engine, rollout, skip=body.skip if body else None))
 
 
-@router.get("/rollouts/{id}/stream")
-async def follow(use: Use, id: str, until: str = "settled") -> EventSourceResponse:
+@router.get("/rollouts/{id}/stream", status_code=200, response_class=EventStream)
+async def follow(use: Use, id: str, until: str = "settled") -> EventStream:
     """Tell what happens to one rollout, then its outcome (``event: outcome``), then end.
 
     ``until=settled`` ends when users are served by the new color and nothing is left on the old
     one; ``until=final`` also waits for the end of the bake.
     """
     rollout = await lookup.rollout(use.engine, id)
-    return EventSourceResponse(_story(use, rollout.id, until))
+    return EventStream(_story(use, rollout.id, until))
 
 
 async def _story(use: Context, id: str, until: str) -> AsyncIterator[ServerSentEvent]:
-    with use.engine.bus.listen() as queue:
-        seen = 0
-        for event in await use.engine.drivers.journal.events(Query(rollout=id, limit=1000)):
-            seen = event.id
+    async for event in _follow(use, Query(rollout=id), after=0):
+        if event is not None:
             yield _sse(event)
-        while True:
-            rollout = await lookup.rollout(use.engine, id)
-            if _ended(rollout, until) and queue.empty():
-                yield ServerSentEvent(event="outcome", data=_json(_with_outcome(rollout)))
-                return
-            event = await queue.get()
-            if event.rollout == id and event.id > seen:
-                yield _sse(event)
+            continue
+        rollout = await lookup.rollout(use.engine, id)
+        if _ended(rollout, until):
+            yield ServerSentEvent(event="outcome", data=_json(_with_outcome(rollout)))
+            return
 
 
 def _ended(rollout: Rollout, until: str) -> bool:
@@ -108,35 +104,28 @@ async def events(
     return dump(await use.engine.drivers.journal.events(query))
 
 
-@router.get("/events/stream")
+@router.get("/events/stream", status_code=200, response_class=EventStream)
 async def stream(
     use: Use,
     stack: StackName = None,
     service: str | None = None,
     last_event_id: Annotated[str | None, Header()] = None,
-) -> EventSourceResponse:
+) -> EventStream:
     """Tell everything from now on, or from ``Last-Event-ID``."""
     text = last_event_id or ""
     after = int(text) if text.isdecimal() and len(text) < 19 else None
-    return EventSourceResponse(_events(use, stack, service, after))
+    return EventStream(_events(use, Query(stack=stack or "", service=service or ""), after))
 
 
-async def _events(
-    use: Context, stack: str | None, service: str | None, after: int | None
-) -> AsyncIterator[ServerSentEvent]:
-    with use.engine.bus.listen() as queue:
-        seen = after or 0
-        if after is not None:
-            query = Query(stack=stack or "", service=service or "", after=after, limit=1000)
-            for event in await use.engine.drivers.journal.events(query):
-                seen = event.id
-                yield _sse(event)
-        while True:
-            event = await queue.get()
-            fits = stack in (None, event.stack) and service in (None, event.service)
-            if fits and event.id > seen:
-                yield _sse(event)
-            await asyncio.sleep(0)
+async def _events(use: Context, query: Query, after: int | None) -> AsyncIterator[ServerSentEvent]:
+    async for event in _follow(use, query, after):
+        if event is not None:
+            yield _sse(event)
+            await asyncio.sleep(0)  # others are to have their turn
+
+
+def _follow(use: Context, query: Query, after: int | None) -> AsyncIterator[Event | None]:
+    return bus.follow(use.engine.bus, use.engine.drivers.journal, query, after)
 
 
 def _sse(event: Event) -> ServerSentEvent:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
@@ -21,10 +21,10 @@ from pydantic import ValidationError
 
 from bluegreen.api import problems
 from bluegreen.api.access import guard, sessions
-from bluegreen.api.access.entrance import SOCKET, entrance
-from bluegreen.api.access.route import GuardedRoute
+from bluegreen.api.access.route import GuardedRoute, Handler
 from bluegreen.api.context import Context
 from bluegreen.api.web import words
+from bluegreen.domain.access import Actor
 from bluegreen.domain.errors import BluegreenError, UserError
 
 if TYPE_CHECKING:
@@ -53,13 +53,12 @@ Form = Mapping[str, str]
 
 class PageRoute(GuardedRoute):
     async def admit(self, request: Request) -> None:
-        _named_as_ours(request)
         await guard.check(request)
         if request.method == "POST":
             request.state.form = sent = await form(request)
             guard.prove(request, sent.get(sessions.FIELD) or request.headers.get(sessions.HEADER, ""))
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Handler:
         guarded = super().get_route_handler()
 
         async def shown(request: Request) -> Response:
@@ -73,6 +72,22 @@ class PageRoute(GuardedRoute):
             return answer
 
         return shown
+
+
+class SharedRoute(PageRoute):
+    """A page that many look at: its part that changes is rendered once for all with the same rights."""
+
+    async def show(self, request: Request, operate: Handler) -> Response:
+        if not is_part(request):
+            return await operate(request)
+
+        async def make() -> bytes:
+            return bytes((await operate(request)).body)
+
+        use: Context = request.app.state.context
+        actor = guard.actor(request)
+        key = (request.url.path, request.url.query, actor.role, actor.stacks, use.audience.round)
+        return HTMLResponse(await use.shared.get(key, make))
 
 
 async def form(request: Request) -> dict[str, str]:
@@ -94,9 +109,12 @@ def render(request: Request, template: str, code: int = 200, **values: Any) -> H
     """Return a page; ``values`` are the template's."""
     use: Context = request.app.state.context
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    actor: Actor | None = getattr(request.state, "actor", None)
+    part = is_part(request)
     around = {
-        "actor": getattr(request.state, "actor", None),
-        "csrf": guard.secret(request),
+        "part": part,
+        "actor": replace(actor, name="", origin="") if actor and part else actor,  # others are shown it, too
+        "csrf": "" if part else guard.secret(request),
         "about": use.about,
         "now": use.engine.clock.now(),
         "here": here,
@@ -106,6 +124,11 @@ def render(request: Request, template: str, code: int = 200, **values: Any) -> H
     }
     text = _environment().get_template(template).render(around | values)
     return HTMLResponse(text, code, HEADERS)
+
+
+def is_part(request: Request) -> bool:
+    """Whether a script asks for what is new on a page, not a person for the page."""
+    return "hx-request" in request.headers
 
 
 def static(name: str) -> Response:
@@ -154,7 +177,7 @@ def _refused(request: Request, error: BluegreenError) -> Response:
     """Return an error as a page; a log-in where that helps."""
     if error.code in UNKNOWN:
         to = "/login" + (f"?next={quote(request.url.path)}" if request.method == "GET" else "")
-        if "hx-request" in request.headers or "text/html" not in request.headers.get("accept", "text/html"):
+        if is_part(request) or "text/html" not in request.headers.get("accept", "text/html"):
             return Response(status_code=401, headers={"HX-Redirect": to})
         return RedirectResponse(to, 303)
     return render(request, "refusal.html", problems.status(error), error=error)
@@ -165,23 +188,3 @@ def _misfit(error: RequestValidationError | ValidationError) -> UserError:
     return UserError(
         "that does not fit", code="invalid_request", evidence=evidence, hint="Go back and mend it."
     )
-
-
-def _named_as_ours(request: Request) -> None:
-    """Refuse a name of somebody else's that leads to the socket, as through a tunnel that a browser uses:
-    a page of theirs would be of one origin with ours (DNS rebinding)."""
-    host = request.url.hostname or ""
-    if entrance(request.scope) != SOCKET or "." not in host.strip(".") or _is_loopback(host):
-        return
-    raise UserError(
-        f"{host[:100]} is not a name of this machine",
-        code="foreign_name",
-        hint="Use localhost in the address, or have the controller listen by TLS.",
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.endswith(".localhost")

@@ -11,13 +11,13 @@ from bluegreen.api.access import guard
 from bluegreen.api.context import Use
 from bluegreen.api.web import looks, page
 from bluegreen.api.web.acts import ACTS, Act
-from bluegreen.api.web.page import PageRoute
+from bluegreen.api.web.page import SharedRoute
 from bluegreen.api.web.plans import Target
 from bluegreen.domain.rollout import Rollout
 from bluegreen.engine.commands import lookup
 from bluegreen.ports.access import DeedQuery
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = APIRouter(route_class=SharedRoute, include_in_schema=False)
 
 Words = Annotated[str, Query(max_length=200)]
 AtMost = Annotated[int, Query(ge=1, le=500)]

@@ -1,7 +1,7 @@
 // Requests per second of each color, from the balancer's own counters, over the last two minutes.
 "use strict";
 (() => {
-  const EVERY = 1000; // ms between two looks
+  let every = 1; // seconds between two looks: the controller says
   const WINDOW = 120; // seconds that are shown at most
   const LEAST = 30; // and at least
   const place = document.getElementById("chart");
@@ -58,13 +58,17 @@
       try {
         const address = `${place.dataset.counters}?after=${before ? before.at : 0}`;
         const answer = await fetch(address, { headers: { Accept: "application/json" } });
-        if (answer.ok) (await answer.json()).samples.forEach(take);
+        if (answer.ok) {
+          const told = await answer.json();
+          told.samples.forEach(take);
+          every = told.every;
+        }
         if (data[0].length && plot) plot.setData(data);
         else if (data[0].length) plot = draw();
         place.dataset.points = String(data[0].length);
       } catch { /* the page says that the connection is lost */ }
     }
-    setTimeout(look, EVERY);
+    setTimeout(look, every * 1000);
   }
 
   new ResizeObserver(() => { if (plot) plot.setSize({ width: place.clientWidth, height: 200 }); }).observe(place);

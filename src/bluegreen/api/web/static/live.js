@@ -26,13 +26,13 @@
     close();
     stream = new EventSource("/live");
     stream.onopen = () => { seen(); refresh(); };
-    stream.addEventListener("beat", () => { seen(); refresh(); });
+    stream.addEventListener("beat", seen);
     stream.addEventListener("changed", () => { seen(); refresh(); });
     stream.addEventListener("ended", () => { close(); refresh(); });
     stream.onerror = () => {
       if (stream && stream.readyState === EventSource.CLOSED) {
         refresh(); // says by its answer if one has to log in again
-        again = setTimeout(open, AGAIN);
+        again = setTimeout(open, AGAIN * (1 + Math.random())); // not all pages at once
       }
       tell();
     };

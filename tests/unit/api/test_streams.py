@@ -1,0 +1,100 @@
+"""Clients of streams that are slow, deaf or gone cost next to nothing, and nobody else notices them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+
+import pytest
+
+from bluegreen.api.access.entrance import TCP, Entrance
+from bluegreen.api.streams import PATIENCE
+from bluegreen.domain.access import Role
+from bluegreen.domain.events import Event
+from bluegreen.engine.bus import BACKLOG, Behind, Bus, follow
+from bluegreen.engine.commands import releases
+from bluegreen.ports.journal import Query
+from bluegreen.testing.fake_journal import FakeJournal
+from bluegreen.testing.virtual_time import run
+from tests.unit.api.listening import Client, Reader
+from tests.unit.api.scene import Scene, play
+from tests.unit.engine.world import finished
+
+EVENTS, DEAF, VANISHING = 5_000, 200, 200
+STREAM = "/v1/events/stream"
+
+
+def event(number: int) -> Event:
+    return Event(kind="test.told", message=f"event {number}", at=0.0, stack="shop")
+
+
+def test_who_does_not_listen_is_let_go_and_told_where_to_go_on() -> None:
+    async def main() -> None:
+        bus = Bus()
+        with bus.listen() as slow, bus.listen() as quick:
+            for id in range(1, BACKLOG + 2):
+                bus.publish([Event(kind="test.told", message="", at=0.0, id=id)])
+                assert (await quick.get()).id == id
+                assert len(slow) <= BACKLOG
+            assert (len(bus.listeners), len(slow)) == (1, 0)
+            with pytest.raises(Behind) as lost:
+                await slow.get()
+            assert lost.value.after == 0
+        assert len(bus.listeners) == 0
+
+    run(main())
+
+
+def test_who_is_slow_misses_nothing_and_hears_nothing_twice() -> None:
+    async def main() -> None:
+        bus, journal = Bus(), FakeJournal()
+        heard: list[int] = []
+        bus.publish(await journal.record((), [event(0)]))
+        async for one in follow(bus, journal, Query(stack="shop"), None):
+            if one is not None:
+                heard.append(one.id)
+            elif len(heard) >= 3 * BACKLOG:
+                break
+            else:
+                for _ in range(3):
+                    written = await journal.record((), [event(n) for n in range(BACKLOG // 2)])
+                    bus.publish(written)
+                    bus.publish(await journal.record((), [Event(kind="test.else", message="", at=0.0)]))
+        assert heard == sorted(set(heard))
+        assert len(heard) == 3 * BACKLOG
+
+    run(main())
+
+
+def test_clients_that_never_read_or_vanish_disturb_nobody() -> None:
+    async def story(scene: Scene) -> None:
+        app, token = Entrance(scene.app, TCP), await scene.token(Role.ADMIN)
+        bus, journal = scene.engine.bus, scene.engine.drivers.journal
+        quiet = len(bus.listeners)
+        async with AsyncExitStack() as stack:
+            readers = [await stack.enter_async_context(Reader.at(app, STREAM, token)) for _ in range(2)]
+            deaf, vanishing = [Client() for _ in range(DEAF)], [Client() for _ in range(VANISHING)]
+            others = [asyncio.create_task(one.run(app, STREAM, token)) for one in (*deaf, *vanishing)]
+            await asyncio.sleep(0.1)
+            begun = await journal.record((), [event(-1)])
+            bus.publish(begun)
+            for one in vanishing:
+                one.gone.set()
+            for first in range(0, EVENTS, 100):
+                bus.publish(await journal.record((), [event(n) for n in range(first, first + 100)]))
+                assert all(len(one) <= BACKLOG for one in bus.listeners)
+                await asyncio.sleep(0.01)
+            assert len(bus.listeners) <= quiet + len(readers)
+            rollout = await releases.deploy(scene.engine, "web", stack="shop")
+            for reader in readers:
+                told = [json.loads(await reader.next("progress"))["message"] for _ in range(EVENTS + 1)]
+                assert told == [f"event {n}" for n in range(-1, EVENTS)]
+            await finished(scene.world, rollout)
+            await asyncio.sleep(PATIENCE)
+            assert all(task.done() for task in others)
+            assert all(one.cut for one in deaf)
+            assert not any(one.cut for one in vanishing)
+        assert len(bus.listeners) == quiet
+
+    play(story)
