@@ -35,7 +35,7 @@ async def watching(url: str, path: str, count: int, token: str) -> AsyncIterator
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             await process.stdout.readline()
         yield did
         process.stdin.close()
@@ -65,11 +65,14 @@ class _Crowd:
 
     async def _follow(self) -> None:
         looking = asyncio.Lock()  # a page is fetched once at a time
+        heard = False
         async with asyncio.TaskGroup() as group, self._session.get("/live") as stream:
             async for line in stream.content:
                 if not line.startswith(b"event:"):
                     continue
-                self._arrived()
+                if not heard:
+                    self._arrived()
+                heard = True
                 self.did["signs"] += 1
                 if line.split()[1] == b"changed" and not looking.locked():
                     group.create_task(self._look(looking))
