@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bluegreen.client.answers import (
     About,
+    Box,
     Change,
     Color,
     Event,
@@ -24,6 +25,7 @@ from bluegreen.client.answers import (
     Service,
     Stack,
     Status,
+    Traffic,
     Up,
 )
 from bluegreen.client.bluegreen import Bluegreen
@@ -34,6 +36,7 @@ __all__ = [
     "About",
     "Bluegreen",
     "BluegreenError",
+    "Box",
     "Bug",
     "Change",
     "Color",
@@ -50,6 +53,7 @@ __all__ = [
     "Stack",
     "Status",
     "Temporary",
+    "Traffic",
     "Up",
     "UserError",
     "stack_file",

@@ -22,8 +22,20 @@ class About:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """The requests of the last minute: per second, the share (0 to 1) that was answered with 5xx, and the
+    seconds within which half and 95 % of them were answered."""
+
+    rate: float
+    errors: float
+    p50: float
+    p95: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Color:
-    """What runs in one color of a service; ``serving`` of ``running`` instances get requests."""
+    """What runs in one color of a service; ``serving`` of ``running`` instances get requests. ``traffic`` is
+    ``None`` where nobody measures it, or no request came."""
 
     color: str
     release: int
@@ -33,6 +45,7 @@ class Color:
     serving: int
     in_flight: int
     share: int
+    traffic: Traffic | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +71,7 @@ class Rollout:
     """One passage of a service to the pool ``target``; ``phase`` as in docs/reference/rollout.md.
 
     ``settled``: all traffic is on the target, and no request is left on the source. A time of 0 is one that
-    has not come. ``outcome`` is absent in the answer to the command that began it.
+    has not come, or none: ``paused_at`` is since when a person holds it. ``outcome`` is absent in the answer to the command that began it.
     """
 
     id: str
@@ -76,6 +89,7 @@ class Rollout:
     created_at: float = 0.0
     shifted_at: float = 0.0
     ended_at: float = 0.0
+    paused_at: float = 0.0
     settled: bool = False
     reason: Reason | None = None
     outcome: Outcome | None = None
@@ -144,14 +158,32 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """A balancer on another box. ``behind``: it does not carry yet what was published last; ``lost``: it
+    followed and is not heard of. ``stale_since`` and ``trouble`` say since when and why it may be out of date."""
+
+    name: str
+    stack: str
+    balancer: str
+    behind: bool
+    stale_since: float | None
+    trouble: str
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Everything at one look; ``rollouts`` are those under way. ``balancer`` says why it does not answer."""
+    """Everything at one look; ``rollouts`` are those under way. ``balancer`` and ``registry`` say why they do
+    not answer, ``registry_since`` since when."""
 
     services: tuple[Service, ...]
     routes: tuple[Route, ...]
     instances: tuple[Instance, ...]
     rollouts: tuple[Rollout, ...]
     balancer: str = ""
+    registry: str = ""
+    registry_since: float | None = None
+    boxes: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
