@@ -71,7 +71,8 @@ class Rollout:
     """One passage of a service to the pool ``target``; ``phase`` as in docs/reference/rollout.md.
 
     ``settled``: all traffic is on the target, and no request is left on the source. A time of 0 is one that
-    has not come, or none: ``paused_at`` is since when a person holds it. ``outcome`` is absent in the answer to the command that began it.
+    has not come, or none: ``paused_at`` is since when a person holds it. ``outcome`` is absent in the answer
+    to the command that began it.
     """
 
     id: str
