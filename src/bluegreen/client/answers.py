@@ -161,7 +161,7 @@ class Instance:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
     """A balancer on another box. ``behind``: it does not carry yet what was published last; ``lost``: it
-    followed and is not heard of. ``stale_since`` and ``trouble``: since when and why it may be out of date."""
+    followed and is not heard of. ``stale_since`` and ``trouble``: since when and why it may be old."""
 
     name: str
     stack: str
