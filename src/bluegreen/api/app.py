@@ -6,10 +6,10 @@ from fastapi import FastAPI
 
 from bluegreen.api import problems
 from bluegreen.api.context import Context
-from bluegreen.api.routes import access, export, instances, metrics, rollouts, routes, services, stacks
+from bluegreen.api.routes import access, export, hooks, instances, metrics, rollouts, routes, services, stacks
 from bluegreen.api.web import entry, live, pages
 
-_NOUNS = (stacks, services, routes, instances, rollouts, export, access, metrics)
+_NOUNS = (stacks, services, routes, instances, rollouts, export, access, hooks, metrics)
 ROUTERS = tuple(noun.router for noun in _NOUNS)
 
 PAGES = (pages.router, live.router)

@@ -98,6 +98,22 @@ class NewToken(Body):
     days: float | None = Field(90.0, gt=0, le=3650, description="how long it is valid; for ever if null")
 
 
+class NewHook(Body):
+    """Which service may be released by whoever has the hook's secret. That is in the answer, this once."""
+
+    name: StackLimit = Field(max_length=100, examples=["github"])
+    service: Name = Field(examples=["web.shop"])
+    images: list[Name] = Field(
+        default_factory=list,
+        max_length=20,
+        description="images it may release, `*` for any text; those of the service's repository if empty",
+        examples=[["shop/web:*"]],
+    )
+    variables: list[Name] = Field(
+        default_factory=list, max_length=100, description="variables of the environment that it may set"
+    )
+
+
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
 
 

@@ -23,7 +23,17 @@ _STATUS: dict[type[BluegreenError], int] = {
     Bug: 500,
 }
 _CONFLICTS = frozenset(
-    {"rollout_in_progress", "too_late", "live_color", "last_instance", "already_live", "token_exists"}
+    {
+        "rollout_in_progress",
+        "too_late",
+        "live_color",
+        "last_instance",
+        "already_live",
+        "token_exists",
+        "hook_exists",
+        "delivery_reused",
+        "delivery_repeated",
+    }
 )
 _OF_CODE = {
     "unauthenticated": 401,
@@ -34,6 +44,7 @@ _OF_CODE = {
     "stack_changed": 412,
     "too_large": 413,
     "too_many_tries": 429,
+    "hook_not_allowed": 403,
     **dict.fromkeys(_CONFLICTS, 409),
 }
 

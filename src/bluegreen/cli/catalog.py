@@ -52,6 +52,7 @@ ROOT = {
     "doctor": Entry("doctor:doctor", "Diagnose this machine and the controller.", _CHECK),
     "export": Entry("groups:export", "Print configurations for other programs.", _CHECK),
     "token": Entry("groups:token", "Say who may come in by the network, and as whom.", _CHECK),
+    "hook": Entry("groups:hook", "Say what may be released by a signed message, without a token.", _CHECK),
     "whoami": Entry("audit:whoami", "Say who you are to the controller, and what you may do.", _CHECK),
     "completion": Entry("completion:completion", "Print the completion script for a shell.", _CHECK),
     "service": Entry("groups:service", "Docker Cloud's verbs for services and balancers.", _CLOUD),
@@ -118,4 +119,10 @@ TOKEN = {
     "create": Entry("token:create", "Make a token, and print it this once."),
     "ls": Entry("token:ls", "List tokens."),
     "rm": Entry("token:rm", "Withdraw a token, by its name or id: it opens nothing from now on."),
+}
+
+HOOK = {
+    "create": Entry("hook:create", "Make a deploy hook, and print its secret this once."),
+    "ls": Entry("hook:ls", "List deploy hooks, without their secrets."),
+    "rm": Entry("hook:rm", "Remove a deploy hook: what it signed is refused from now on."),
 }

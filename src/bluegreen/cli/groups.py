@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bluegreen.cli.catalog import CONTAINER, ENV, EXPORT, SERVICE, STACK, TOKEN
+from bluegreen.cli.catalog import CONTAINER, ENV, EXPORT, HOOK, SERVICE, STACK, TOKEN
 from bluegreen.cli.lazy import group
 
 service = group("service", SERVICE, "Docker Cloud's verbs for services and balancers.")
@@ -11,3 +11,4 @@ stack = group("stack", STACK, "Docker Cloud's verbs for stacks.")
 container = group("container", CONTAINER, "Docker Cloud's verbs for containers (instances).")
 export = group("export", EXPORT, "Print configurations for other programs.")
 token = group("token", TOKEN, "Say who may come in by the network, and as whom.")
+hook = group("hook", HOOK, "Say what may be released by a signed message, without a token.")

@@ -8,6 +8,7 @@ from bluegreen.engine.announcer import Announcer
 from bluegreen.ports.access import AccessStore
 from bluegreen.ports.balancer import Balancer
 from bluegreen.ports.clock import Clock
+from bluegreen.ports.hooks import HookStore
 from bluegreen.ports.journal import Journal
 from bluegreen.ports.prober import Prober
 from bluegreen.ports.runtime import Console, Runtime
@@ -20,6 +21,7 @@ class Drivers:
     balancer: Balancer
     journal: Journal
     access: AccessStore
+    hooks: HookStore
     prober: Prober
     clock: Clock
     announcer: Announcer | None = None

@@ -12,7 +12,9 @@ _NOTHING = cast(Any, None)
 _ABOUT = About(version="0", pid=0, runtime="", balancer="", state_dir="")
 
 
-_CONTEXT = Context(engine=_NOTHING, viewer=_NOTHING, about=_ABOUT, doorkeeper=_NOTHING, tally=_NOTHING)
+_CONTEXT = Context(
+    engine=_NOTHING, viewer=_NOTHING, about=_ABOUT, doorkeeper=_NOTHING, hooks=_NOTHING, tally=_NOTHING
+)
 
 DESCRIBED: dict[Operation, dict[str, Any]] = {
     (method.upper(), path): operation
@@ -41,6 +43,7 @@ def address(path: str, stack: str) -> str:
         "routes": "lb",
         "instances": instance,
         "tokens": "nobody",
+        "hooks": "nobody",
     }
     filled = path.replace("{name}", names.get(noun_of(path), "")).replace("{format}", "haproxy")
     return f"{filled}?stack={stack}"

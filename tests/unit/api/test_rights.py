@@ -16,11 +16,14 @@ from tests.unit.engine.world import finished
 
 REFUSED = {401, 403}
 
+BY_TOKEN = [o for o in OPERATIONS if o not in rights.SIGNED]
+"""A hook's signature has tests of its own."""
+
 
 def test_every_operation_is_in_the_table_and_nothing_else_is() -> None:
     assert sorted(rights.NEEDED) == OPERATIONS
     assert set(OPERATIONS) >= rights.OF_NO_STACK | rights.QUESTIONS
-    assert set(OPERATIONS) >= STREAMS
+    assert set(OPERATIONS) >= STREAMS | rights.SIGNED
 
 
 def test_every_operation_has_its_guard() -> None:
@@ -57,7 +60,7 @@ def test_without_a_token_nothing_is_told(operation: Operation) -> None:
     play(story)
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=" ".join)
+@pytest.mark.parametrize("operation", BY_TOKEN, ids=" ".join)
 def test_a_role_may_do_what_the_table_says_and_no_more(operation: Operation) -> None:
     async def story(scene: Scene) -> None:
         path = await path_of(scene, operation)
@@ -78,7 +81,7 @@ def test_a_role_may_do_what_the_table_says_and_no_more(operation: Operation) -> 
     play(story)
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=" ".join)
+@pytest.mark.parametrize("operation", BY_TOKEN, ids=" ".join)
 def test_a_token_for_one_stack_opens_that_one_only(operation: Operation) -> None:
     async def story(scene: Scene) -> None:
         token = await scene.token(Role.ADMIN, BLOG)
@@ -119,5 +122,7 @@ def test_a_viewer_is_shown_no_value_of_any_environment() -> None:
 
 CANARY = "a-canary-that-nobody-may-see"
 
-OF_ALL = frozenset(o for o in OPERATIONS if "/tokens" in o[1] or o[1].endswith("{format}"))
+OF_ALL = frozenset(
+    o for o in OPERATIONS if "/tokens" in o[1] or "/hooks" in o[1] or o[1].endswith("{format}")
+)
 """What a token with a limit may not do at all, or what is not there in this scene."""

@@ -27,6 +27,7 @@ from bluegreen.engine.engine import Engine
 from bluegreen.ports.journal import Query
 from bluegreen.testing.fake_access import FakeAccess
 from bluegreen.testing.fake_balancer import FakeBalancer
+from bluegreen.testing.fake_hooks import FakeHooks
 from bluegreen.testing.fake_journal import Crash, FakeJournal
 from bluegreen.testing.fake_prober import FakeProber
 from bluegreen.testing.fake_runtime import FakeRuntime
@@ -177,6 +178,7 @@ class World:
                 balancer=wire.wrap(self.balancer),
                 journal=wire.wrap(self.journal),
                 access=FakeAccess(),
+                hooks=FakeHooks(),
                 prober=wire.wrap(self.prober),
                 clock=self.clock,
             ),

@@ -57,6 +57,7 @@ _DEPLOYER: tuple[Operation, ...] = (
     ("POST", "/v1/instances/{name}/ready"),
     ("POST", "/v1/instances/{name}/force-up"),
     ("POST", "/v1/instances/{name}/restart"),
+    ("POST", "/v1/hooks/{name}"),
 )
 
 _ADMIN: tuple[Operation, ...] = (
@@ -66,6 +67,9 @@ _ADMIN: tuple[Operation, ...] = (
     ("GET", "/v1/tokens"),
     ("POST", "/v1/tokens"),
     ("DELETE", "/v1/tokens/{name}"),
+    ("GET", "/v1/hooks"),
+    ("POST", "/v1/hooks"),
+    ("DELETE", "/v1/hooks/{name}"),
     ("GET", "/v1/audit"),
 )
 
@@ -110,6 +114,9 @@ OPEN: frozenset[Operation] = frozenset(
     {("GET", "/login"), ("POST", "/login"), ("POST", "/logout"), ("GET", "/static/{name}")}
 )
 """What anybody may call, as it tells nothing: the way in, the way out, and what pages are made of."""
+
+SIGNED: frozenset[Operation] = frozenset({("POST", "/v1/hooks/{name}")})
+"""What wants the signature of a hook in place of a token, by the socket, too."""
 
 SIFTED: frozenset[Operation] = frozenset(
     ("GET", path) for path in ("/", "/live", "/history", "/events", "/audit")

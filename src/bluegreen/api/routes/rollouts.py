@@ -26,19 +26,19 @@ router = APIRouter(prefix="/v1", tags=["rollouts"], route_class=GuardedRoute)
 async def listing(use: Use, stack: str = "", service: str = "", limit: Limit = 50) -> Any:
     """Return rollouts, newest first."""
     query = Query(stack=stack, service=service, limit=limit)
-    return [_with_outcome(r) for r in await use.engine.drivers.journal.rollouts(query)]
+    return [with_outcome(r) for r in await use.engine.drivers.journal.rollouts(query)]
 
 
 @router.get("/rollouts/{id}")
 async def inspect(use: Use, id: str) -> Any:
     """Return one rollout; ``id`` may be the beginning of one."""
-    return _with_outcome(await lookup.rollout(use.engine, id))
+    return with_outcome(await lookup.rollout(use.engine, id))
 
 
 @router.post("/rollouts/{id}/abort")
 async def abort(use: Use, id: str) -> Any:
     """End it: clean up before traffic moved, go back afterwards."""
-    return _with_outcome(await releases.abort(use.engine, id))
+    return with_outcome(await releases.abort(use.engine, id))
 
 
 @router.get("/rollouts/{id}/stream")
@@ -61,7 +61,7 @@ async def _story(use: Context, id: str, until: str) -> AsyncIterator[ServerSentE
         while True:
             rollout = await lookup.rollout(use.engine, id)
             if _ended(rollout, until) and queue.empty():
-                yield ServerSentEvent(event="outcome", data=_json(_with_outcome(rollout)))
+                yield ServerSentEvent(event="outcome", data=_json(with_outcome(rollout)))
                 return
             event = await queue.get()
             if event.rollout == id and event.id > seen:
@@ -122,7 +122,8 @@ def _sse(event: Event) -> ServerSentEvent:
     return ServerSentEvent(id=str(event.id), event="progress", data=_json(dump(event)))
 
 
-def _with_outcome(rollout: Rollout) -> dict[str, Any]:
+def with_outcome(rollout: Rollout) -> dict[str, Any]:
+    """Return a rollout, and what it means: as an exit code and in words."""
     code, sentence = narrate.outcome(rollout)
     reason = narrate.reason_lines(rollout.reason) if rollout.reason is not None else []
     found: dict[str, Any] = dump(rollout)

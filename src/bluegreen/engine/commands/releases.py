@@ -32,9 +32,11 @@ async def deploy(
     stack: str | None = None,
     image: str | None = None,
     environment: Mapping[str, str] | None = None,
+    id: str = "",
 ) -> Rollout:
-    """Begin a new release of a service; returns at once. Raises ``UserError``
-    (``rollout_in_progress``) while another one has not settled."""
+    """Begin a new release of a service, as the rollout ``id`` (a new one if empty); returns at once.
+
+    Raises ``UserError`` (``rollout_in_progress``) while another one has not settled."""
     key = lookup.service(engine, name, stack)
     async with engine.lock(key[0]):
         await make_room(engine, key)
@@ -45,16 +47,16 @@ async def deploy(
             image=image or wanted.image,
             environment={**wanted.environment, **(environment or {})},
         )
-        rollout = await new_deploy(engine, spec, changed)
+        rollout = await new_deploy(engine, spec, changed, id)
         await engine.begin(rollout)
         return rollout
 
 
-async def new_deploy(engine: Engine, stack: StackSpec, spec: ServiceSpec) -> Rollout:
+async def new_deploy(engine: Engine, stack: StackSpec, spec: ServiceSpec, id: str = "") -> Rollout:
     """Return the rollout that deploys ``spec``, not yet begun."""
     releases = await engine.ledger.releases(stack.name, spec.name)
     return begin.deploy(
-        id=new_id(),
+        id=id or new_id(),
         now=engine.clock.now(),
         stack=stack,
         spec=spec,

@@ -7,23 +7,27 @@ from contextlib import asynccontextmanager
 
 from bluegreen.domain.access import Deed, Token
 from bluegreen.domain.events import Event
+from bluegreen.domain.hooks import Delivery, Hook
 from bluegreen.domain.release import Release
 from bluegreen.domain.rollout import Rollout
 from bluegreen.drivers.journal.sqlite.access import Access
+from bluegreen.drivers.journal.sqlite.hooks import Hooks
 from bluegreen.drivers.journal.sqlite.options import Options
 from bluegreen.drivers.journal.sqlite.store import Store
 from bluegreen.drivers.journal.sqlite.worker import Worker
 from bluegreen.ports.access import AccessStore, DeedQuery
+from bluegreen.ports.hooks import HookStore
 from bluegreen.ports.journal import Change, Journal, Lease, Memory, Query
 
 
 class SqliteJournal:
-    """See :class:`bluegreen.ports.journal.Journal` and :class:`bluegreen.ports.access.AccessStore`, which
-    it is both. Made by :func:`open_journal`."""
+    """See :class:`bluegreen.ports.journal.Journal`, :class:`bluegreen.ports.access.AccessStore` and
+    :class:`bluegreen.ports.hooks.HookStore`, which it is all. Made by :func:`open_journal`."""
 
-    def __init__(self, store: Store, access: Access, worker: Worker) -> None:
+    def __init__(self, store: Store, access: Access, hooks: Hooks, worker: Worker) -> None:
         self._store = store
         self._access = access
+        self._hooks = hooks
         self._worker = worker
 
     async def load(self) -> Memory:
@@ -61,6 +65,18 @@ class SqliteJournal:
     async def deeds(self, query: DeedQuery) -> tuple[Deed, ...]:
         return await self._worker.run(lambda: self._access.deeds(query))
 
+    async def hooks(self) -> tuple[Hook, ...]:
+        return await self._worker.run(self._hooks.hooks)
+
+    async def keep_hook(self, hook: Hook) -> None:
+        await self._worker.run(lambda: self._hooks.keep_hook(hook))
+
+    async def remove_hook(self, id: str) -> bool:
+        return await self._worker.run(lambda: self._hooks.remove_hook(id))
+
+    async def remember(self, delivery: Delivery) -> Delivery | None:
+        return await self._worker.run(lambda: self._hooks.remember(delivery))
+
 
 @asynccontextmanager
 async def open_journal(options: Options) -> AsyncIterator[SqliteJournal]:
@@ -73,7 +89,7 @@ async def open_journal(options: Options) -> AsyncIterator[SqliteJournal]:
     try:
         store = await worker.run(lambda: Store(options))
         try:
-            yield SqliteJournal(store, Access(store, options.keep_events), worker)
+            yield SqliteJournal(store, Access(store, options.keep_events), Hooks(store), worker)
         finally:
             await worker.run(store.close)
     finally:
@@ -82,3 +98,4 @@ async def open_journal(options: Options) -> AsyncIterator[SqliteJournal]:
 
 _: type[Journal] = SqliteJournal
 _also: type[AccessStore] = SqliteJournal
+_and: type[HookStore] = SqliteJournal
