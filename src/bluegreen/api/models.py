@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from bluegreen.domain.access import Role
 from bluegreen.domain.rollout import Rollout, told
+from bluegreen.domain.secrecy import concealed
 from bluegreen.domain.stack import StackSpec
 
 Name = Annotated[str, Field(max_length=255)]
@@ -124,12 +125,12 @@ def adapter(kind: type) -> TypeAdapter[Any]:
 
 
 def dump(value: Any) -> Any:
-    """Return a domain value as what JSON can hold; a rollout as anybody may be told of it."""
+    """Return a domain value as what JSON can hold: a rollout as anybody may be told of it, secrets masked."""
     if isinstance(value, list | tuple):
         return [dump(item) for item in value]
     if isinstance(value, Rollout):
         value = told(value)
-    return adapter(type(value)).dump_python(value, mode="json")
+    return adapter(type(value)).dump_python(concealed(value), mode="json")
 
 
 def parse_stack(document: Mapping[str, Any]) -> StackSpec:

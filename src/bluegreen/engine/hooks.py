@@ -1,7 +1,7 @@
 """Knows the deploy hooks, whether a message is from one, and which of its messages were taken already.
 
-Called by the API. Hooks are in memory, as the journal has them; what they were sent is in the journal, so that
-a message is carried out once, also when the controller died in between.
+Called by the API. Hooks are in memory, as the journal has them; what they were sent is in the journal, so
+that a message is carried out once, also when the controller died in between.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from bluegreen.domain.events import Event
 from bluegreen.domain.live import live_routes
 from bluegreen.domain.release import Release, ServiceRecord
 from bluegreen.domain.rollout import BEFORE_TRAFFIC, Happened, Kind, Phase, Reason, Rollout
+from bluegreen.domain.secrecy import restored
 from bluegreen.domain.spec import ServiceSpec
 from bluegreen.domain.stack import StackSpec
 from bluegreen.engine.commands import lookup
@@ -47,7 +48,7 @@ async def deploy(
             image=image or wanted.image,
             environment={**wanted.environment, **(environment or {})},
         )
-        rollout = await new_deploy(engine, spec, changed, id)
+        rollout = await new_deploy(engine, spec, restored(changed, wanted), id)
         await engine.begin(rollout)
         return rollout
 
