@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from bluegreen.api.access.rights import needed
+from bluegreen.api.access.rights import SIGNED, needed
 from bluegreen.api.app import create_app
 from bluegreen.api.context import About, Context
 from bluegreen.api.problems import status
@@ -64,13 +64,16 @@ _STATUSES = (
 def render() -> str:
     nobody = About(version="0", pid=0, runtime="", balancer="", state_dir="")
     nothing = cast(Any, None)
-    context = Context(engine=nothing, viewer=nothing, about=nobody, doorkeeper=nothing, tally=nothing)
+    context = Context(
+        engine=nothing, viewer=nothing, about=nobody, doorkeeper=nothing, hooks=nothing, tally=nothing
+    )
     document = create_app(context).openapi()
     parts = [made_from("bluegreen.api") + _INTRODUCTION]
     tags: dict[str, list[tuple[str, str, str, str]]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            role = needed((method.upper(), path))
+            asked = method.upper(), path
+            role = "a signature" if asked in SIGNED else needed(asked)
             row = (f"`{method.upper()} {path}`", _summary(operation), _inputs(operation, document), role)
             tags.setdefault(operation["tags"][0], []).append(row)
     for tag, rows in tags.items():

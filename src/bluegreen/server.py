@@ -35,6 +35,8 @@ from bluegreen.engine.doorkeeper import Doorkeeper
 from bluegreen.engine.drivers import Drivers
 from bluegreen.engine.engine import Engine
 from bluegreen.engine.herald import Herald
+from bluegreen.engine.hooks import Hooks
+from bluegreen.engine.tries import Tries
 from bluegreen.engine.views import Viewer
 from bluegreen.lifetime import end, sole_use, told_to_end
 from bluegreen.opening import opened, opened_registry
@@ -95,14 +97,18 @@ async def _answer(
         balancer=engine.drivers.balancer.name,
         state_dir=str(settings.home),
     )
-    doorkeeper = Doorkeeper(engine.drivers.access, engine.drivers.clock)
+    tries = Tries()
+    doorkeeper = Doorkeeper(engine.drivers.access, engine.drivers.clock, tries)
+    hooks = Hooks(engine.drivers.hooks, tries, engine.drivers.clock)
     await doorkeeper.load()
+    await hooks.load()
     tally, notices = Tally(engine), _notices(settings)
     context = Context(
         engine=engine,
         viewer=Viewer(engine),
         about=about,
         doorkeeper=doorkeeper,
+        hooks=hooks,
         tally=tally,
         exporters={"haproxy": haproxy, "nginx": nginx},
     )
@@ -180,6 +186,7 @@ async def _drivers(settings: Settings, owner: str) -> AsyncIterator[Drivers]:
             journal=journal,
             access=journal,
             answers=journal,
+            hooks=journal,
             prober=HttpProber(),
             clock=SystemClock(),
             announcer=announcer,

@@ -24,7 +24,7 @@ from typing import Any
 import httpx
 import psutil
 
-from bluegreen.api.models import dump
+from bluegreen.cli.files import document
 from bluegreen.domain.check import HealthCheck
 from bluegreen.domain.policy import RolloutPolicy
 from bluegreen.domain.routing import Listener
@@ -197,7 +197,7 @@ class House:
 
     async def up(self, stack: StackSpec) -> None:
         """Bring a stack up; return once all its rollouts have settled."""
-        answer = await self.request("PUT", f"/v1/stacks/{stack.name}", dump(stack))
+        answer = await self.request("PUT", f"/v1/stacks/{stack.name}", document(stack))
         if answer.is_error:
             raise Refused(answer.json())
         for rollout in answer.json()["rollouts"]:

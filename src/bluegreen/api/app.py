@@ -6,10 +6,21 @@ from fastapi import FastAPI
 
 from bluegreen.api import problems
 from bluegreen.api.context import Context
-from bluegreen.api.routes import access, boxes, export, instances, metrics, rollouts, routes, services, stacks
+from bluegreen.api.routes import (
+    access,
+    boxes,
+    export,
+    hooks,
+    instances,
+    metrics,
+    rollouts,
+    routes,
+    services,
+    stacks,
+)
 from bluegreen.api.web import entry, live, logs, pages, reference
 
-_NOUNS = (stacks, services, routes, instances, rollouts, boxes, export, access, metrics)
+_NOUNS = (stacks, services, routes, instances, rollouts, boxes, export, access, hooks, metrics)
 ROUTERS = tuple(noun.router for noun in _NOUNS)
 
 PAGES = (live.router, pages.router, logs.router)

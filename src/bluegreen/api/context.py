@@ -15,6 +15,7 @@ from bluegreen.api.web.counters import Counters
 from bluegreen.api.web.shared import Shared
 from bluegreen.engine.doorkeeper import Doorkeeper
 from bluegreen.engine.engine import Engine
+from bluegreen.engine.hooks import Hooks
 from bluegreen.engine.views import Viewer
 from bluegreen.ports.exporter import Exporter
 
@@ -37,6 +38,7 @@ class Context:
     viewer: Viewer
     about: About
     doorkeeper: Doorkeeper
+    hooks: Hooks
     tally: Tally
     exporters: Mapping[str, Exporter] = field(default_factory=dict)
     sessions: Sessions = field(default_factory=Sessions)

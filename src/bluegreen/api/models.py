@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from bluegreen.domain.access import Role
 from bluegreen.domain.rollout import Rollout, told
+from bluegreen.domain.secrecy import concealed
 from bluegreen.domain.stack import StackSpec
 
 Name = Annotated[str, Field(max_length=255)]
@@ -104,6 +105,22 @@ class NewToken(Body):
     days: float | None = Field(90.0, gt=0, le=3650, description="how long it is valid; for ever if null")
 
 
+class NewHook(Body):
+    """Which service may be released by whoever has the hook's secret. That is in the answer, this once."""
+
+    name: StackLimit = Field(max_length=100, examples=["github"])
+    service: Name = Field(examples=["web.shop"])
+    images: list[Name] = Field(
+        default_factory=list,
+        max_length=20,
+        description="images it may release, `*` for any text; those of the service's repository if empty",
+        examples=[["shop/web:*"]],
+    )
+    variables: list[Name] = Field(
+        default_factory=list, max_length=100, description="variables of the environment that it may set"
+    )
+
+
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
 
 
@@ -114,12 +131,12 @@ def adapter(kind: type) -> TypeAdapter[Any]:
 
 
 def dump(value: Any) -> Any:
-    """Return a domain value as what JSON can hold; a rollout as anybody may be told of it."""
+    """Return a domain value as what JSON can hold: a rollout as anybody may be told of it, secrets masked."""
     if isinstance(value, list | tuple):
         return [dump(item) for item in value]
     if isinstance(value, Rollout):
         value = told(value)
-    return adapter(type(value)).dump_python(value, mode="json")
+    return adapter(type(value)).dump_python(concealed(value), mode="json")
 
 
 def parse_stack(document: Mapping[str, Any]) -> StackSpec:

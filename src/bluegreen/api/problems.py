@@ -12,7 +12,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
+from bluegreen.api.context import Context
 from bluegreen.domain.errors import BluegreenError, Bug, OutcomeUnknown, Permanent, Temporary, UserError
+from bluegreen.domain.secrecy import struck
 
 log = structlog.get_logger()
 
@@ -32,6 +34,9 @@ _CONFLICTS = frozenset(
         "already_live",
         "token_exists",
         "box_follows",
+        "hook_exists",
+        "delivery_reused",
+        "delivery_repeated",
     }
 )
 _OF_CODE = {
@@ -46,6 +51,7 @@ _OF_CODE = {
     "too_many_tries": 429,
     "request_in_progress": 409,
     "idempotency_key_reused": 422,
+    "hook_not_allowed": 403,
     **dict.fromkeys(_CONFLICTS, 409),
 }
 
@@ -80,9 +86,23 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-async def _known(_: Request, error: Exception) -> JSONResponse:
+async def _known(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, BluegreenError)
-    return answer(error)
+    return answer(discreet(request, error))
+
+
+def discreet(request: Request, error: BluegreenError) -> BluegreenError:
+    """Return ``error`` without any secret of any service: a runtime may have said one in it."""
+    use: Context = request.app.state.context
+    secrets = use.engine.ledger.secrets()
+    if not secrets:
+        return error
+    return type(error)(
+        struck(error.message, secrets),
+        code=error.code,
+        hint=struck(error.hint, secrets),
+        evidence=tuple((label, struck(text, secrets)) for label, text in error.evidence),
+    )
 
 
 def answer(

@@ -59,6 +59,7 @@ ROOT = {
     "doctor": Entry("doctor:doctor", "Diagnose this machine and the controller.", _CHECK),
     "export": Entry("groups:export", "Print configurations for other programs.", _CHECK),
     "token": Entry("groups:token", "Say who may come in by the network, and as whom.", _CHECK),
+    "hook": Entry("groups:hook", "Say what may be released by a signed message, without a token.", _CHECK),
     "whoami": Entry("audit:whoami", "Say who you are to the controller, and what you may do.", _CHECK),
     "dial-stdio": Entry(
         "dial:dial_stdio", "Join stdin and stdout to the controller's socket, for `--host ssh://`.", _CHECK
@@ -133,4 +134,10 @@ TOKEN = {
 BOX = {
     "ls": Entry("box:ls", "List the balancers on other boxes: who follows, who is missed."),
     "forget": Entry("box:forget", "Miss a box no more that is gone for good."),
+}
+
+HOOK = {
+    "create": Entry("hook:create", "Make a deploy hook, and print its secret this once."),
+    "ls": Entry("hook:ls", "List deploy hooks, without their secrets."),
+    "rm": Entry("hook:rm", "Remove a deploy hook: what it signed is refused from now on."),
 }

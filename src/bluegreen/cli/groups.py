@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bluegreen.cli.catalog import BOX, CONTAINER, ENV, EXPORT, SERVICE, STACK, TOKEN
+from bluegreen.cli.catalog import BOX, CONTAINER, ENV, EXPORT, HOOK, SERVICE, STACK, TOKEN
 from bluegreen.cli.lazy import group
 
 service = group("service", SERVICE, "Docker Cloud's verbs for services and balancers.")
@@ -12,3 +12,4 @@ container = group("container", CONTAINER, "Docker Cloud's verbs for containers (
 export = group("export", EXPORT, "Print configurations for other programs.")
 box = group("box", BOX, "See and forget the balancers on other boxes.")
 token = group("token", TOKEN, "Say who may come in by the network, and as whom.")
+hook = group("hook", HOOK, "Say what may be released by a signed message, without a token.")

@@ -9,16 +9,22 @@ connections on port 80 at 10.0.0.2: ``WEB_1_PORT=tcp://10.0.0.2:80``, ``WEB_1_PO
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-NO_SECRET = ("PASSWORD", "SECRET", "TOKEN", "KEY", "CREDENTIAL")
-"""Words in a variable's name by which its value is left out of what others are told."""
+from bluegreen.domain.secrecy import is_secret
 
 
 def link_variables(
-    alias: str, addresses: Sequence[tuple[str, int, int]], environment: Mapping[str, str]
+    alias: str,
+    addresses: Sequence[tuple[str, int, int]],
+    environment: Mapping[str, str],
+    secrets: Collection[str] = (),
 ) -> dict[str, str]:
-    """Return the variables of one link. ``addresses`` are (host, port, port as the service declares it)."""
+    """Return the variables of one link. ``addresses`` are (host, port, port as the service declares it).
+
+    What is secret of the environment is left out.
+    """
+    environment = {name: value for name, value in environment.items() if not is_secret(name, secrets)}
     found: dict[str, str] = {}
     prefix = re.sub(r"[^A-Z0-9]", "_", alias.upper())
     for number, (host, port, declared) in enumerate(addresses, start=1):
@@ -33,9 +39,4 @@ def _of_one(host: str, port: int, declared: int, environment: Mapping[str, str])
     url = f"tcp://{host}:{port}"
     key = f"PORT_{declared}_TCP"
     told = {"PORT": url, key: url, f"{key}_ADDR": host, f"{key}_PORT": str(port), f"{key}_PROTO": "tcp"}
-    told |= {
-        f"ENV_{name}": value
-        for name, value in environment.items()
-        if not any(word in name.upper() for word in NO_SECRET)
-    }
-    return told
+    return told | {f"ENV_{name}": value for name, value in environment.items()}

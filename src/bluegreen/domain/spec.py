@@ -132,7 +132,8 @@ class ServiceSpec:
     """One service of a stack: what to run, how many, how to check it, how to release it.
 
     ``replicas``, ``depends_on``, ``rollout``, ``agent`` and ``pre_stop`` say how it is operated and are
-    not part of the configuration hash; everything else is. ``health`` is the container's own check.
+    not part of the configuration hash, nor are ``secrets``, the names of variables whose values nobody is
+    shown (:mod:`bluegreen.domain.secrecy`); everything else is. ``health`` is the container's own check.
     ``pre_stop`` is a command run inside an instance before its stop signal. ``port`` is the one that
     carries routed traffic (``None``: the first of ``expose``, else the only port the image exposes).
     """
@@ -142,6 +143,7 @@ class ServiceSpec:
     process: ProcessSpec | None = None
     command: tuple[str, ...] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: frozenset[str] = frozenset()
     labels: Mapping[str, str] = field(default_factory=dict)
     port: int | None = None
     expose: tuple[int, ...] = ()
@@ -163,7 +165,7 @@ class ServiceSpec:
     rollout: RolloutPolicy = RolloutPolicy()
 
 
-_OPERATED = frozenset({"replicas", "depends_on", "rollout", "agent", "pre_stop"})
+_OPERATED = frozenset({"replicas", "depends_on", "rollout", "agent", "pre_stop", "secrets"})
 
 
 def config_hash(spec: ServiceSpec, image_digest: str = "") -> str:

@@ -6,55 +6,25 @@ tries secrets out is slowed down by where it comes from.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import structlog
 
 from bluegreen.domain.access import Actor, Deed, Role, Token, id_of, issue, proves
 from bluegreen.domain.errors import BluegreenError, UserError
+from bluegreen.engine.tries import Tries
 from bluegreen.ports.access import AccessStore, DeedQuery
 from bluegreen.ports.clock import Clock
-
-TRIES = 10
-"""Wrong secrets from one origin within :data:`WINDOW` seconds; then it has to wait."""
-
-WINDOW = 60.0
-
-ORIGINS = 10_000
-"""Origins whose tries are remembered at most: the memory of a controller is not theirs to fill."""
 
 log = structlog.get_logger()
 
 
-@dataclass(slots=True)
-class _Tries:
-    """When the last wrong secrets came, by origin."""
-
-    of: dict[str, deque[float]] = field(default_factory=dict)
-
-    def wait(self, origin: str, now: float) -> float:
-        """Return the seconds that ``origin`` has to wait, 0 if it may try."""
-        recent = self.of.get(origin)
-        if recent is None:
-            return 0.0
-        while recent and recent[0] <= now - WINDOW:
-            recent.popleft()
-        return recent[0] + WINDOW - now if len(recent) >= TRIES else 0.0
-
-    def failed(self, origin: str, now: float) -> None:
-        while origin not in self.of and len(self.of) >= ORIGINS:
-            self.of.pop(next(iter(self.of)))
-        self.of.setdefault(origin, deque(maxlen=TRIES)).append(now)
-
-
 class Doorkeeper:
-    def __init__(self, store: AccessStore, clock: Clock) -> None:
+    def __init__(self, store: AccessStore, clock: Clock, tries: Tries | None = None) -> None:
         self._store = store
         self._clock = clock
         self._tokens: dict[str, Token] = {}
-        self._tries = _Tries()
+        self._tries = tries or Tries()
 
     async def load(self) -> None:
         """Read the tokens. Raises what the store raises."""
@@ -71,8 +41,7 @@ class Doorkeeper:
         ``Retry-After`` as evidence.
         """
         now = self._clock.now()
-        if (wait := self._tries.wait(origin, now)) > 0:
-            raise _too_many(origin, wait)
+        self._tries.check(origin, now)
         token = self._tokens.get(id_of(text))
         if token is None or not proves(text, token):
             self._tries.failed(origin, now)
@@ -135,13 +104,4 @@ def unauthenticated(message: str) -> UserError:
         message,
         code="unauthenticated",
         hint="Put a token into BLUEGREEN_TOKEN; an administrator makes one with `bluegreen token create`.",
-    )
-
-
-def _too_many(origin: str, wait: float) -> UserError:
-    return UserError(
-        f"too many wrong tokens from {origin}",
-        code="too_many_tries",
-        evidence=(("Retry-After", f"{int(wait) + 1}"),),
-        hint="Wait for a minute, then try again with the right one.",
     )

@@ -9,6 +9,7 @@ from bluegreen.ports.access import AccessStore
 from bluegreen.ports.answers import AnswerStore
 from bluegreen.ports.balancer import Balancer
 from bluegreen.ports.clock import Clock
+from bluegreen.ports.hooks import HookStore
 from bluegreen.ports.journal import Journal
 from bluegreen.ports.prober import Prober
 from bluegreen.ports.requests import RequestLog
@@ -23,6 +24,7 @@ class Drivers:
     journal: Journal
     access: AccessStore
     answers: AnswerStore
+    hooks: HookStore
     prober: Prober
     clock: Clock
     announcer: Announcer | None = None

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import structlog
 
+from bluegreen.domain import secrecy
 from bluegreen.domain.errors import BluegreenError, Temporary
 from bluegreen.domain.events import Event
 from bluegreen.domain.release import Release, ServiceRecord
@@ -86,6 +87,7 @@ class Ledger:
             if doubtful:
                 await self._look_again()
             wanted = changes() if callable(changes) else changes
+            events = [self._discreet(event) for event in events]
             rollout = next((c.rollout for c in wanted if isinstance(c, SaveRollout)), None)
             self._refuse_a_second(rollout)
             if doubtful and rollout is not None and await self._is_stored(rollout):
@@ -177,6 +179,22 @@ class Ledger:
                 self.recent.pop(next(iter(self.recent)))
         else:
             self.active[key] = rollout
+
+    def secrets(self, stack: str = "", service: str = "") -> frozenset[str]:
+        """Return the secret values that are known of a service; of all services where none is named."""
+        own = [key for key in self.services if stack in ("", key[0]) and service in ("", key[1])]
+        wanted = [record.spec for name, record in self.stacks.items() if stack in ("", name)]
+        specs = [s for spec in wanted for s in spec.services if service in ("", s.name)]
+        rollouts = [r for key in own for r in (self.active.get(key), self.begun.get(key)) if r is not None]
+        released = [release.spec for key in own for release in self._releases.get(key, ())]
+        return secrecy.values([*specs, *released, *(s for r in rollouts for s in (r.spec, r.former))])
+
+    def _discreet(self, event: Event) -> Event:
+        secrets = self.secrets(event.stack, event.service)
+        if not secrets:
+            return event
+        data = {label: secrecy.struck(text, secrets) for label, text in event.data.items()}
+        return replace(event, message=secrecy.struck(event.message, secrets), data=data)
 
     def spec(self, stack: str) -> StackSpec:
         return self.stacks[stack].spec

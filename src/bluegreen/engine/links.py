@@ -29,7 +29,7 @@ def link_environment(engine: Engine, service: str, stack: str | None = None) -> 
             for i in sorted(instances, key=lambda i: (i.release, i.index))
             if i.running and i.host is not None and i.port is not None and live in (None, i.color)
         ]
-        found |= link_variables(link.alias, addresses, spec.environment)
+        found |= link_variables(link.alias, addresses, spec.environment, spec.secrets)
     return dict(sorted(found.items()))
 
 

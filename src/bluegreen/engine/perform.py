@@ -18,6 +18,7 @@ from bluegreen.domain.instance import InstanceSpec
 from bluegreen.domain.naming import Color, PoolId, color_of, service_of
 from bluegreen.domain.release import Release, instance_spec
 from bluegreen.domain.rollout import Rollout
+from bluegreen.domain.secrecy import struck
 from bluegreen.domain.spec import ServiceSpec, config_hash
 from bluegreen.domain.stack import StackSpec
 from bluegreen.domain.steps import Admit, Cut, SetWeights, StartPool, Step, StopPool
@@ -117,7 +118,8 @@ class Performer:
             async with asyncio.timeout(grace):
                 code, output = await self._console.execute(name, release.spec.pre_stop)
             if code != 0:
-                log.warning("pre_stop.failed", instance=name, exit_code=code, output=output[-200:])
+                said = struck(output, self._ledger.secrets(instance.stack, instance.service))
+                log.warning("pre_stop.failed", instance=name, exit_code=code, output=said[-200:])
         except (BluegreenError, TimeoutError) as error:
             log.warning("pre_stop.failed", instance=name, error=str(error) or f"not done in {grace:g} s")
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from bluegreen.domain import decide as decisions
-from bluegreen.domain import reasons
+from bluegreen.domain import reasons, secrecy
 from bluegreen.domain.errors import BluegreenError, Bug, Permanent, Temporary, UserError
 from bluegreen.domain.facts import Facts
 from bluegreen.domain.invariants import no_way_back, violations
@@ -132,6 +132,7 @@ class Runner:
     ) -> None:
         """Apply ``happened`` to the draft. Raises ``Bug`` when it is illegal now."""
         now = self._clock.now()
+        reason = self._discreet(draft.rollout, reason)
         draft.rollout = apply(draft.rollout, happened, now, reason)
         draft.decided.append((draft.rollout, happened))
         draft.release = release or draft.release
@@ -178,7 +179,14 @@ class Runner:
         self._explained.add(draft.rollout.id)
         with contextlib.suppress(Temporary):
             facts = await self._observer.look_again(draft.rollout)
-        draft.rollout = replace(draft.rollout, reason=await self._evidence.enrich(reason, facts))
+        reason = self._discreet(draft.rollout, await self._evidence.enrich(reason, facts))
+        draft.rollout = replace(draft.rollout, reason=reason)
+
+    def _discreet(self, rollout: Rollout, reason: Reason | None) -> Reason | None:
+        """Return ``reason`` without secrets: errors and log lines are what others have said."""
+        own = secrecy.values((rollout.spec, rollout.former))
+        known = own | self._ledger.secrets(rollout.stack, rollout.service)
+        return None if reason is None else secrecy.struck_reason(reason, known)
 
     async def _prepare(self, draft: Draft, interrupt: asyncio.Event) -> None:
         rollout = draft.rollout

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bluegreen.domain.errors import Temporary
@@ -18,6 +18,7 @@ from bluegreen.domain.release import Release, ServiceRecord
 from bluegreen.domain.rollout import Rollout, told
 from bluegreen.domain.rotation import all_refused, standing
 from bluegreen.domain.routing import BalancerFacts
+from bluegreen.domain.secrecy import struck
 from bluegreen.domain.spec import config_hash
 from bluegreen.domain.stack import RouteSpec
 from bluegreen.engine.engine import Engine
@@ -207,8 +208,10 @@ class Viewer:
         found = []
         for key in keys:
             record = self._engine.ledger.services[key]
+            secrets = self._engine.ledger.secrets(*key)
             for instance in sorted(self._engine.inventory.instances(key), key=lambda i: i.name):
-                found.append(self._instance(instance, record, facts, shares))
+                view = self._instance(instance, record, facts, shares)
+                found.append(_discreet(view, secrets) if secrets else view)
         return found
 
     def _instance(
@@ -315,6 +318,12 @@ class Viewer:
             synchronized=not live or live == route.target,
             maintenance=None if route.maintenance is None else route.maintenance.why,
         )
+
+
+def _discreet(view: InstanceView, secrets: frozenset[str]) -> InstanceView:
+    """Return ``view`` without secrets: an application may say them in an answer to a probe."""
+    why, probe, alive = (struck(text, secrets) for text in (view.why, view.last_probe, view.alive))
+    return replace(view, why=why, last_probe=probe, alive=alive)
 
 
 def _color_view(

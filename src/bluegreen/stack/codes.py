@@ -41,6 +41,7 @@ CODES: dict[str, str] = {
     "reserved_label": "A label is bluegreen's own.",
     "unknown_volume": "A named volume is not declared.",
     "unknown_config": "A config is not declared.",
+    "unknown_variable": "A name that is marked as secret is no variable of the service.",
     "unknown_secret": "A secret is not declared.",
     "duplicate_mount": "Two volumes are mounted at one place.",
     "healthcheck_translated": "The command of a health check became the check of the rollout.",

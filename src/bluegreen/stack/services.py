@@ -28,6 +28,7 @@ from bluegreen.stack.limits import limits_of
 from bluegreen.stack.models.compose import ComposeService, ComposeTop
 from bluegreen.stack.models.docker_cloud import DockerCloudService
 from bluegreen.stack.models.service_keys import CommonService
+from bluegreen.stack.problems import suggest
 from bluegreen.stack.stopping import stopping
 from bluegreen.stack.tree import Report
 from bluegreen.stack.volumes import mounts_of
@@ -52,12 +53,14 @@ def service_spec(name: str, service: CommonService, whole: Whole, report: Report
         dict.fromkeys(p.container for group in service.expose for p in group if p.protocol == "tcp")
     )
     _require_image(name, service, report)
+    environment = environment_of(service, whole.outer, report)
     spec = ServiceSpec(
         name=name,
         image=service.image,
         process=_process(service, report),
         command=service.command,
-        environment=environment_of(service, whole.outer, report),
+        environment=environment,
+        secrets=_secrets(service, environment, report),
         labels=_labels(service, report),
         port=service.own.port or _traffic_port(exposed, ports),
         expose=exposed,
@@ -73,6 +76,17 @@ def service_spec(name: str, service: CommonService, whole: Whole, report: Report
         rollout=service.own.policy(),
     )
     return stopping(spec, service, report)
+
+
+def _secrets(service: CommonService, environment: Mapping[str, str], report: Report) -> frozenset[str]:
+    """Return the names that are marked. A misspelt one would hide nothing, so that is told."""
+    known = {*environment, *service.environment}
+    for index, name in enumerate(service.own.secret_environment):
+        if name not in known:
+            message = f"secret_environment: there is no variable {name!r}"
+            hint = suggest(name, known) or "name a variable of `environment` or of an env file"
+            report.warn("unknown_variable", message, "x-bluegreen", "secret_environment", index, hint=hint)
+    return frozenset(service.own.secret_environment)
 
 
 def published(service: CommonService, publish: Mapping[int, int]) -> tuple[PortMapping, ...]:

@@ -12,7 +12,9 @@ _NOTHING = cast(Any, None)
 _ABOUT = About(version="0", pid=0, runtime="", balancer="", state_dir="")
 
 
-CONTEXT = Context(engine=_NOTHING, viewer=_NOTHING, about=_ABOUT, doorkeeper=_NOTHING, tally=_NOTHING)
+CONTEXT = Context(
+    engine=_NOTHING, viewer=_NOTHING, about=_ABOUT, doorkeeper=_NOTHING, hooks=_NOTHING, tally=_NOTHING
+)
 
 DESCRIBED: dict[Operation, dict[str, Any]] = {
     (method.upper(), path): operation
@@ -42,6 +44,7 @@ def address(path: str, stack: str) -> str:
         "instances": instance,
         "tokens": "nobody",
         "boxes": "north",
+        "hooks": "nobody",
     }
     filled = path.replace("{name}", names.get(noun_of(path), "")).replace("{format}", "haproxy")
     return f"{filled}?stack={stack}"

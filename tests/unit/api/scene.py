@@ -15,6 +15,8 @@ from bluegreen.api.metrics.tally import Tally
 from bluegreen.domain.access import Actor, Deed, Role
 from bluegreen.engine.doorkeeper import Doorkeeper
 from bluegreen.engine.engine import Engine
+from bluegreen.engine.hooks import Hooks
+from bluegreen.engine.tries import Tries
 from bluegreen.engine.views import Viewer
 from bluegreen.ports.access import DeedQuery
 from bluegreen.testing.virtual_time import run
@@ -29,6 +31,7 @@ class Scene:
     app: FastAPI
     engine: Engine
     doorkeeper: Doorkeeper
+    hooks: Hooks
     world: World
     client: httpx.AsyncClient
 
@@ -53,18 +56,21 @@ def play(story: Callable[[Scene], Awaitable[None]]) -> None:
             shop = managed()
             await bring_up(world, engine, shop)
             await bring_up(world, engine, replace(shop, name=BLOG, routes=(), balancers=()))
-            doorkeeper = Doorkeeper(engine.drivers.access, engine.drivers.clock)
+            tries = Tries()
+            doorkeeper = Doorkeeper(engine.drivers.access, engine.drivers.clock, tries)
+            hooks = Hooks(engine.drivers.hooks, tries, engine.drivers.clock)
             about = About(version="0", pid=1, runtime="fake", balancer="fake", state_dir="/")
             context = Context(
                 engine=engine,
                 viewer=Viewer(engine),
                 about=about,
                 doorkeeper=doorkeeper,
+                hooks=hooks,
                 tally=Tally(engine),
             )
             app = create_app(context)
             transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("10.0.0.9", 1))
             async with httpx.AsyncClient(transport=transport, base_url="http://box", verify=False) as client:
-                await story(Scene(app, engine, doorkeeper, world, client))
+                await story(Scene(app, engine, doorkeeper, hooks, world, client))
 
     run(main())

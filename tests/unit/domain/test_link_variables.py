@@ -18,6 +18,8 @@ def test_the_first_instance_appears_with_and_without_its_number() -> None:
 
 def test_nobody_has_no_variables_and_secrets_stay_where_they_are() -> None:
     assert link_variables("db", [], {"A": "b"}) == {}
-    told = link_variables("db", [("h", 1, 1)], {"DB_PASSWORD": "x", "api_token": "x", "USER": "app"})
+    told = link_variables(
+        "db", [("h", 1, 1)], {"DB_PASSWORD": "x", "api_token": "x", "URL": "x", "USER": "app"}, {"URL"}
+    )
     assert "x" not in told.values()
     assert told["DB_ENV_USER"] == "app"

@@ -9,7 +9,8 @@ import pytest
 
 from bluegreen.domain.access import Actor, Deed, Role
 from bluegreen.domain.errors import Temporary, UserError
-from bluegreen.engine.doorkeeper import ORIGINS, TRIES, WINDOW, Doorkeeper
+from bluegreen.engine.doorkeeper import Doorkeeper
+from bluegreen.engine.tries import ORIGINS, TRIES, WINDOW
 from bluegreen.ports.access import DeedQuery
 from bluegreen.testing.fake_access import FakeAccess
 from bluegreen.testing.fake_clock import FakeClock

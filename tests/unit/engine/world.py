@@ -28,6 +28,7 @@ from bluegreen.ports.journal import Query
 from bluegreen.testing.fake_access import FakeAccess
 from bluegreen.testing.fake_answers import FakeAnswers
 from bluegreen.testing.fake_balancer import FakeBalancer
+from bluegreen.testing.fake_hooks import FakeHooks
 from bluegreen.testing.fake_journal import Crash, FakeJournal
 from bluegreen.testing.fake_prober import FakeProber
 from bluegreen.testing.fake_runtime import FakeRuntime
@@ -180,6 +181,7 @@ class World:
                 journal=wire.wrap(self.journal),
                 access=FakeAccess(),
                 answers=self.answers,
+                hooks=FakeHooks(),
                 prober=wire.wrap(self.prober),
                 clock=self.clock,
             ),

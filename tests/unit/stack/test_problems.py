@@ -101,7 +101,7 @@ GOLDEN = r"""
 32:11: error: bake: '5 minutes' is not a duration
     hint: write seconds, or for example 500ms, 30s, 5m, 1h30m
 33:5: error: unknown key 'rout'
-    hint: did you mean 'route'? Allowed: route, check, agent, strategy, step_pause, bake, drain, pre_stop, start_deadline, max_restarts, stop_first, replicas, port, process, balancer
+    hint: did you mean 'route'? Allowed: route, check, agent, strategy, step_pause, bake, drain, pre_stop, start_deadline, max_restarts, stop_first, secret_environment, replicas, port, process, balancer
 35:10: error: image: the value is empty
 35:10: warning: the variable IMAGE is not set; it becomes empty
     hint: set IMAGE, or write ${IMAGE:-default}; $$IMAGE is a plain dollar sign

@@ -1,6 +1,7 @@
 # ruff: noqa: E501 -- rows of a table stay on one line
 """Every key of a service, in both dialects: what it becomes, or why it becomes nothing."""
 
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -312,3 +313,23 @@ def test_the_folder_of_a_process_is_that_of_its_file(folder: Folder) -> None:
     process = folder.one("x-bluegreen: {process: {command: run, directory: sub}}").service().process
     assert process is not None
     assert process.directory == str(folder.path / "sub")
+
+
+@pytest.mark.parametrize("dialect", ["one", "compose"])
+def test_what_is_marked_as_secret_is_known_by_name_and_a_misspelt_name_is_told(
+    folder: Folder, dialect: str
+) -> None:
+    keys = """
+        environment:
+          DATABASE_URL: postgres://app:pw@db
+          MODE: fast
+        x-bluegreen: {secret_environment: %s}
+    """
+    load = getattr(folder, dialect)
+    marked = load(dedent(keys % "[DATABASE_URL]"))
+    assert marked.service().secrets == {"DATABASE_URL"}
+    assert "unknown_variable" not in marked.codes
+    assert load(dedent(keys % "DATABASE_URL")).service().secrets == {"DATABASE_URL"}
+    misspelt = load(dedent(keys % "[DATABASE_URI]"))
+    assert "unknown_variable" in misspelt.codes
+    assert "DATABASE_URL" in misspelt.text

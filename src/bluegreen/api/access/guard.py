@@ -10,7 +10,7 @@ from typing import cast
 from fastapi import Request
 from fastapi.routing import APIRoute
 
-from bluegreen.api.access import rights, sessions, strangers
+from bluegreen.api.access import rights, sessions, signing, strangers
 from bluegreen.api.access.entrance import SOCKET, entrance, origin
 from bluegreen.api.access.rights import Operation
 from bluegreen.api.context import Context
@@ -25,9 +25,10 @@ async def check(request: Request) -> None:
     ``forged_request``, ``foreign_name``, ``foreign_page``."""
     strangers.refuse(request)
     use: Context = request.app.state.context
-    actor = identify(request, use)
-    request.state.actor = actor
     asked = operation(request)
+    by_signature = asked in rights.SIGNED
+    actor = await signing.identify(request, use) if by_signature else identify(request, use)
+    request.state.actor = actor
     if not actor.may(rights.needed(asked)):
         raise _too_little(actor, rights.needed(asked))
     request.state.stack = stack = await _stack(request, use, asked, actor)
@@ -106,6 +107,8 @@ async def _named(request: Request, use: Context, asked: Operation) -> str:
     within = request.path_params.get("stack") or request.query_params.get("stack") or None
     name = request.path_params.get("name", "")
     match noun:
+        case "hooks" if asked in rights.SIGNED:
+            return signing.delivered(request)[0].stack
         case "export" if asked[0] == "POST":
             return ""  # the stack is in the body, and could be any
         case "stacks" if name:

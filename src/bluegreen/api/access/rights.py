@@ -62,6 +62,7 @@ _DEPLOYER: tuple[Operation, ...] = (
     ("POST", "/v1/instances/{name}/force-up"),
     ("POST", "/v1/instances/{name}/restart"),
     ("DELETE", "/v1/boxes/{name}"),
+    ("POST", "/v1/hooks/{name}"),
 )
 
 _ADMIN: tuple[Operation, ...] = (
@@ -71,6 +72,9 @@ _ADMIN: tuple[Operation, ...] = (
     ("GET", "/v1/tokens"),
     ("POST", "/v1/tokens"),
     ("DELETE", "/v1/tokens/{name}"),
+    ("GET", "/v1/hooks"),
+    ("POST", "/v1/hooks"),
+    ("DELETE", "/v1/hooks/{name}"),
     ("GET", "/v1/audit"),
 )
 
@@ -123,6 +127,9 @@ OPEN: frozenset[Operation] = frozenset(
 )
 """What anybody may call, as it tells nothing: the way in and out, what pages are of, what the API is like."""
 
+SIGNED: frozenset[Operation] = frozenset({("POST", "/v1/hooks/{name}")})
+"""What wants the signature of a hook in place of a token, by the socket, too."""
+
 SIFTED: frozenset[Operation] = frozenset(
     ("GET", path) for path in ("/", "/live", "/history", "/events", "/audit")
 )
@@ -142,8 +149,11 @@ QUESTIONS: frozenset[Operation] = frozenset(
 """What is asked by POST and changes nothing: no line of the audit trail."""
 
 
-NO_KEY: frozenset[Operation] = frozenset({("POST", "/v1/tokens"), ("POST", "/v1/instances/{name}/execute")})
-"""What takes no ``Idempotency-Key``: its answer holds what is not to be kept, a secret or any output."""
+NO_KEY: frozenset[Operation] = SIGNED | {
+    *(("POST", "/v1/tokens"), ("POST", "/v1/hooks"), ("POST", "/v1/instances/{name}/execute")),
+}
+"""What takes no ``Idempotency-Key``: its answer holds what is not to be kept, a secret or any output; or its
+signature names it already."""
 
 NOT_TWICE: frozenset[Operation] = frozenset({("POST", "/v1/instances/{name}/restart")})
 """What is neither a rollout nor a wish that may be said twice: where nobody knows whether it was done, it is

@@ -28,7 +28,7 @@ async def whoami(request: Request) -> Any:
 @router.get("/tokens")
 async def tokens(request: Request, use: Use) -> Any:
     """Return the tokens, oldest first; nobody can read their secrets."""
-    _of_all(guard.actor(request))
+    of_all(guard.actor(request))
     now = use.engine.drivers.clock.now()
     return [_shown(token) | {"expired": token.expired(now)} for token in use.doorkeeper.tokens()]
 
@@ -37,7 +37,7 @@ async def tokens(request: Request, use: Use) -> Any:
 async def create_token(request: Request, use: Use, body: NewToken) -> Any:
     """Make a token. Its text is in this answer and never shown again."""
     by = guard.actor(request)
-    _of_all(by)
+    of_all(by)
     lifetime = None if body.days is None else body.days * DAY
     token, text = await use.doorkeeper.issue(
         body.name, body.role, by, stacks=tuple(sorted(set(body.stacks))), lifetime=lifetime
@@ -48,7 +48,7 @@ async def create_token(request: Request, use: Use, body: NewToken) -> Any:
 @router.delete("/tokens/{name}")
 async def withdraw_token(request: Request, use: Use, name: str) -> Any:
     """Withdraw a token, by name or id: it opens nothing from now on."""
-    _of_all(guard.actor(request))
+    of_all(guard.actor(request))
     return {"withdrawn": _shown(await use.doorkeeper.withdraw(name))}
 
 
@@ -75,10 +75,11 @@ def _shown(token: Token) -> dict[str, Any]:
     return {key: value for key, value in found.items() if key != "digest"}
 
 
-def _of_all(actor: Actor) -> None:
+def of_all(actor: Actor) -> None:
+    """Raises ``UserError`` (``forbidden``) for whoever may see some stacks only."""
     if actor.stacks:
         raise UserError(
-            f"{actor.name} may see {', '.join(actor.stacks)} only: tokens are for those who may see all",
+            f"{actor.name} may see {', '.join(actor.stacks)} only: this is for those who may see all",
             code="forbidden",
             hint="Use the token of an administrator without a limit, or the controller's socket.",
         )

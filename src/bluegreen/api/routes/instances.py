@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -12,6 +13,7 @@ from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import StackName, Use
 from bluegreen.api.models import Drain, Execute, ForceUp, Restart, dump
 from bluegreen.api.streams import TextStream
+from bluegreen.domain.secrecy import struck
 from bluegreen.engine.commands import instances
 
 EXECUTE_DEADLINE = 300.0
@@ -31,7 +33,9 @@ async def listing(use: Use, stack: StackName = None, service: str | None = None)
 @router.get("/instances/{name}")
 async def inspect(use: Use, name: str) -> Any:
     """Return one instance as its runtime reports it."""
-    return dump(instances.find(use.engine, name))
+    found = instances.find(use.engine, name)
+    secrets = use.engine.ledger.secrets(found.stack, found.service)
+    return dump(replace(found, error=struck(found.error, secrets)))
 
 
 @router.post("/instances/{name}/drain")
@@ -73,11 +77,11 @@ async def execute(use: Use, name: str, body: Execute) -> Any:
 
 @router.get("/instances/{name}/logs", status_code=200, response_class=TextStream)
 async def logs(use: Use, name: str, tail: Tail = 100, follow: bool = False) -> TextStream:
-    """Return its output by line, oldest first."""
+    """Return its output by line, oldest first; secrets of its environment are masked."""
     instances.find(use.engine, name)
 
     async def lines() -> AsyncIterator[str]:
-        async for line in use.engine.drivers.console.logs(name, tail=tail, follow=follow):
+        async for line in instances.output(use.engine, name, tail=tail, follow=follow):
             yield line + "\n"
 
     return TextStream(lines())

@@ -27,40 +27,40 @@ router = APIRouter(prefix="/v1", tags=["rollouts"], route_class=GuardedRoute)
 async def listing(use: Use, stack: str = "", service: str = "", limit: Limit = 50) -> Any:
     """Return rollouts, newest first."""
     query = Query(stack=stack, service=service, limit=limit)
-    return [_with_outcome(r) for r in await use.engine.drivers.journal.rollouts(query)]
+    return [with_outcome(r) for r in await use.engine.drivers.journal.rollouts(query)]
 
 
 @router.get("/rollouts/{id}")
 async def inspect(use: Use, id: str) -> Any:
     """Return one rollout; ``id`` may be the beginning of one."""
-    return _with_outcome(await lookup.rollout(use.engine, id))
+    return with_outcome(await lookup.rollout(use.engine, id))
 
 
 @router.post("/rollouts/{id}/abort")
 async def abort(use: Use, id: str) -> Any:
     """End it: clean up before traffic moved, go back afterwards."""
-    return _with_outcome(await releases.abort(use.engine, id))
+    return with_outcome(await releases.abort(use.engine, id))
 
 
 @router.post("/rollouts/{id}/pause")
 async def pause(use: Use, id: str, stack: StackName = None) -> Any:
     """Let it go no further on its own; ``id`` may be the beginning of one, or the service."""
     rollout = await lookup.rollout_of(use.engine, id, stack)
-    return _with_outcome(await steering.pause(use.engine, rollout))
+    return with_outcome(await steering.pause(use.engine, rollout))
 
 
 @router.post("/rollouts/{id}/resume")
 async def resume(use: Use, id: str, stack: StackName = None) -> Any:
     """Let it go on where it was paused, with the time that was left."""
     rollout = await lookup.rollout_of(use.engine, id, stack)
-    return _with_outcome(await steering.resume(use.engine, rollout))
+    return with_outcome(await steering.resume(use.engine, rollout))
 
 
 @router.post("/rollouts/{id}/promote")
 async def promote(use: Use, id: str, body: Promote | None = None, stack: StackName = None) -> Any:
     """Skip the rest of a canary or, once all traffic has moved, of the bake; never the proof."""
     rollout = await lookup.rollout_of(use.engine, id, stack)
-    return _with_outcome(await steering.promote(use.engine, rollout, skip=body.skip if body else None))
+    return with_outcome(await steering.promote(use.engine, rollout, skip=body.skip if body else None))
 
 
 @router.get("/rollouts/{id}/stream", status_code=200, response_class=EventStream)
@@ -81,7 +81,7 @@ async def _story(use: Context, id: str, until: str) -> AsyncIterator[ServerSentE
             continue
         rollout = await lookup.rollout(use.engine, id)
         if _ended(rollout, until):
-            yield ServerSentEvent(event="outcome", data=_json(_with_outcome(rollout)))
+            yield ServerSentEvent(event="outcome", data=_json(with_outcome(rollout)))
             return
 
 
@@ -132,7 +132,8 @@ def _sse(event: Event) -> ServerSentEvent:
     return ServerSentEvent(id=str(event.id), event="progress", data=_json(dump(event)))
 
 
-def _with_outcome(rollout: Rollout) -> dict[str, Any]:
+def with_outcome(rollout: Rollout) -> dict[str, Any]:
+    """Return a rollout, and what it means: as an exit code and in words."""
     code, sentence = narrate.outcome(rollout)
     reason = narrate.reason_lines(rollout.reason) if rollout.reason is not None else []
     found: dict[str, Any] = dump(rollout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter
@@ -9,8 +10,10 @@ from fastapi import APIRouter
 from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import Context, StackName, Use
 from bluegreen.api.models import Definition, Deploy, Environment, Force, Links, Rollback, Scale, dump
+from bluegreen.domain.release import Release
 from bluegreen.domain.rollout import Rollout
-from bluegreen.domain.spec import Link
+from bluegreen.domain.secrecy import masked
+from bluegreen.domain.spec import Link, ServiceSpec
 from bluegreen.engine.commands import lookup, releases, services, traffic
 from bluegreen.engine.links import link_environment
 from bluegreen.ports.journal import Query
@@ -38,7 +41,7 @@ async def inspect(use: Use, name: str, stack: StackName = None) -> Any:
         "service": dump(next(s for s in view.services if s.name == key[1])),
         "definition": dump(spec_) if spec_ is not None else None,
         "instances": [dump(i) for i in view.instances if i.service == key[1]],
-        "releases": dump(await use.engine.ledger.releases(*key)),
+        "releases": dump([_hidden(r, spec_) for r in await use.engine.ledger.releases(*key)]),
         "rollouts": dump(history),
     }
 
@@ -99,15 +102,18 @@ async def terminate(use: Use, name: str, body: Force, stack: StackName = None) -
 
 @router.get("/services/{name}/environment")
 async def environment(use: Use, name: str, stack: StackName = None) -> Any:
-    """Return the wanted environment."""
+    """Return the wanted environment; what is secret is masked."""
     key = lookup.service(use.engine, name, stack)
     spec = use.engine.ledger.spec(key[0]).service(key[1])
-    return dict(spec.environment) if spec is not None else {}
+    return masked(spec.environment, spec.secrets) if spec is not None else {}
 
 
 @router.patch("/services/{name}/environment")
 async def set_environment(use: Use, name: str, body: Environment, stack: StackName = None) -> Any:
-    """Change the wanted environment; the service must be redeployed to get it."""
+    """Change the wanted environment; the service must be redeployed to get it.
+
+    The mask of a secret leaves its value as it is.
+    """
     spec = await services.set_environment(
         use.engine,
         name,
@@ -116,7 +122,7 @@ async def set_environment(use: Use, name: str, body: Environment, stack: StackNa
         drop=body.drop,
         replace_all=body.replace_all,
     )
-    return dict(spec.environment)
+    return masked(spec.environment, spec.secrets)
 
 
 @router.patch("/services/{name}")
@@ -131,6 +137,12 @@ async def set_links(use: Use, name: str, body: Links, stack: StackName = None) -
     links = [Link(service=link.service, alias=link.alias) for link in body.links]
     spec = await traffic.set_links(use.engine, name, links, stack=stack)
     return {"stack": spec.name, "links": [dump(link) for link in links], "synchronized": False}
+
+
+def _hidden(release: Release, now: ServiceSpec | None) -> Release:
+    """Return ``release`` with what is marked as secret by now, which may not have been when it was made."""
+    marked = release.spec.secrets | (now.secrets if now is not None else frozenset())
+    return replace(release, spec=replace(release.spec, secrets=marked))
 
 
 def begun(rollout: Rollout | None) -> Any:

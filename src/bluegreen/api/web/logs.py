@@ -20,7 +20,7 @@ from bluegreen.api.web.live import BEAT, still_welcome
 from bluegreen.api.web.page import PageRoute
 from bluegreen.domain.errors import BluegreenError
 from bluegreen.domain.instance import Instance
-from bluegreen.engine.commands import lookup
+from bluegreen.engine.commands import instances, lookup
 
 CHOICES = (100, 500, MOST)
 """How many of the last lines one can ask for."""
@@ -78,7 +78,7 @@ async def stream(
 async def _told(
     request: Request, use: Context, chosen: Instance, lines: int
 ) -> AsyncIterator[ServerSentEvent]:
-    source = use.engine.drivers.console.logs(chosen.name, tail=lines, follow=True)
+    source = instances.output(use.engine, chosen.name, tail=lines, follow=True)
     yield ServerSentEvent(event="begin", data="")
     try:
         async for batch in batches(source, BEAT):
@@ -100,7 +100,7 @@ async def _tail(use: Context, chosen: Instance | None, lines: int) -> tuple[list
     if chosen is None:
         return [], ""
     try:
-        return [tame(line) async for line in use.engine.drivers.console.logs(chosen.name, tail=lines)], ""
+        return [tame(line) async for line in instances.output(use.engine, chosen.name, tail=lines)], ""
     except BluegreenError as error:
         return [], error.message
 

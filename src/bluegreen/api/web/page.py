@@ -65,7 +65,7 @@ class PageRoute(GuardedRoute):
             try:
                 answer = await guarded(request)
             except BluegreenError as error:
-                answer = _refused(request, error)
+                answer = _refused(request, problems.discreet(request, error))
             except (RequestValidationError, ValidationError) as error:
                 answer = _refused(request, _misfit(error))
             answer.headers.update(HEADERS)

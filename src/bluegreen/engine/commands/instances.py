@@ -1,7 +1,9 @@
-"""An operator's hand on one instance: out of rotation and in again, forced up, restarted."""
+"""An operator's hand on one instance: out of rotation and in again, forced up, restarted; and its output."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
 
 from bluegreen.domain.errors import UserError
@@ -9,6 +11,7 @@ from bluegreen.domain.instance import Instance
 from bluegreen.domain.override import Force, Override, in_force
 from bluegreen.domain.release import ServiceRecord
 from bluegreen.domain.routing import Admin
+from bluegreen.domain.secrecy import struck
 from bluegreen.domain.slots import tended
 from bluegreen.engine.commands import lookup
 from bluegreen.engine.commands.releases import in_progress
@@ -125,3 +128,16 @@ async def _override(
         told = instance_told(instance, "override.set", message, now, "warning")
         await engine.ledger.change_service(key, marked, (told,))
         engine.loop(key).wake()
+
+
+async def output(engine: Engine, name: str, *, tail: int, follow: bool = False) -> AsyncIterator[str]:
+    """Yield the last lines of an instance's output, oldest first, and with ``follow`` what comes then.
+
+    Secrets of its environment are masked. Raises what its runtime raises.
+    """
+    found = find(engine, name)
+    await engine.ledger.releases(found.stack, found.service)  # its secrets may be those of an old one
+    secrets = engine.ledger.secrets(found.stack, found.service)
+    async with aclosing(engine.drivers.console.logs(name, tail=tail, follow=follow)) as lines:  # type: ignore[type-var]
+        async for line in lines:
+            yield struck(line, secrets)

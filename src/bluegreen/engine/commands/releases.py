@@ -13,6 +13,7 @@ from bluegreen.domain.events import Event
 from bluegreen.domain.live import live_routes
 from bluegreen.domain.release import Release, ServiceRecord
 from bluegreen.domain.rollout import BEFORE_TRAFFIC, Happened, Kind, Phase, Reason, Rollout
+from bluegreen.domain.secrecy import restored
 from bluegreen.domain.spec import ServiceSpec
 from bluegreen.domain.stack import StackSpec
 from bluegreen.engine.commands import lookup
@@ -32,9 +33,11 @@ async def deploy(
     stack: str | None = None,
     image: str | None = None,
     environment: Mapping[str, str] | None = None,
+    id: str = "",
 ) -> Rollout:
-    """Begin a new release of a service; returns at once. Raises ``UserError``
-    (``rollout_in_progress``) while another one has not settled."""
+    """Begin a new release of a service, as the rollout ``id`` (a new one if empty); returns at once.
+
+    Raises ``UserError`` (``rollout_in_progress``) while another one has not settled."""
     key = lookup.service(engine, name, stack)
     async with engine.lock(key[0]):
         await make_room(engine, key)
@@ -45,16 +48,16 @@ async def deploy(
             image=image or wanted.image,
             environment={**wanted.environment, **(environment or {})},
         )
-        rollout = await new_deploy(engine, spec, changed)
+        rollout = await new_deploy(engine, spec, restored(changed, wanted), id)
         await engine.begin(rollout)
         return rollout
 
 
-async def new_deploy(engine: Engine, stack: StackSpec, spec: ServiceSpec) -> Rollout:
+async def new_deploy(engine: Engine, stack: StackSpec, spec: ServiceSpec, id: str = "") -> Rollout:
     """Return the rollout that deploys ``spec``, not yet begun."""
     releases = await engine.ledger.releases(stack.name, spec.name)
     return begin.deploy(
-        id=new_id(),
+        id=id or new_id(),
         now=engine.clock.now(),
         stack=stack,
         spec=spec,

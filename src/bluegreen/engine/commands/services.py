@@ -8,6 +8,7 @@ from dataclasses import replace
 from bluegreen.domain.errors import UserError
 from bluegreen.domain.release import ServiceRecord
 from bluegreen.domain.rollout import Rollout
+from bluegreen.domain.secrecy import restored
 from bluegreen.domain.spec import ServiceSpec
 from bluegreen.engine.commands import lookup
 from bluegreen.engine.commands.releases import (
@@ -91,7 +92,7 @@ async def set_environment(
     async with engine.lock(key[0]):
         service = _spec(engine, key)
         kept = {} if replace_all else {k: v for k, v in service.environment.items() if k not in drop}
-        changed = replace(service, environment={**kept, **(put or {})})
+        changed = restored(replace(service, environment={**kept, **(put or {})}), service)
         await save_service_spec(engine, engine.ledger.spec(key[0]), changed)
         return changed
 

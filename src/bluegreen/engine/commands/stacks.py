@@ -12,6 +12,7 @@ from bluegreen.domain.naming import route_id
 from bluegreen.domain.plan import Action, Planned, live_release, plan
 from bluegreen.domain.release import ServiceRecord
 from bluegreen.domain.rollout import FINAL, Phase, Rollout
+from bluegreen.domain.secrecy import restored
 from bluegreen.domain.spec import config_hash
 from bluegreen.domain.stack import RouteSpec, StackSpec
 from bluegreen.engine.adoption import adopt
@@ -31,6 +32,7 @@ class Outcome:
 
 async def plan_up(engine: Engine, spec: StackSpec, *, prune: bool = False) -> tuple[Planned, ...]:
     known = engine.ledger.stacks.get(spec.name)
+    spec = _with_secrets(engine, spec)
     records = {k[1]: r for k, r in engine.ledger.services.items() if k[0] == spec.name}
     live = {}
     for name, record in records.items():
@@ -51,6 +53,7 @@ async def up(
     what the balancer says of its ports before anything has changed.
     """
     async with engine.lock(spec.name):
+        spec = _with_secrets(engine, spec)
         _refuse_if_changed(engine, spec.name, generation)
         if spec.name not in engine.ledger.stacks:
             await adopt(engine, spec)
@@ -83,6 +86,13 @@ def _refuse_if_changed(engine: Engine, name: str, seen: int | None) -> None:
             evidence=(("you saw generation", str(seen)), ("stored now", str(stored))),
             hint="Nothing was done. Look at what would change now (`bluegreen plan`), then `up` again.",
         )
+
+
+def _with_secrets(engine: Engine, spec: StackSpec) -> StackSpec:
+    """Return ``spec`` with the stored values of secrets that it has as they are shown."""
+    known = engine.ledger.stacks.get(spec.name)
+    before = {} if known is None else {service.name: service for service in known.spec.services}
+    return replace(spec, services=tuple(restored(one, before.get(one.name)) for one in spec.services))
 
 
 def _keep_aim(engine: Engine, spec: StackSpec) -> StackSpec:

@@ -147,6 +147,11 @@ class OwnKeys(Keys):
         "with a fixed host port or a writable volume do so anyway.",
         False,
     )
+    secret_environment: TextList = key(
+        "Names of variables of `environment` whose values nobody is shown. Those whose names give them away "
+        "(`PASSWORD`, `SECRET`, `TOKEN`, `_KEY` and the like) are secret anyway.",
+        (),
+    )
     replicas: Count | None = key("Number of instances.")
     port: PortNumber | None = key("Port that carries the routed traffic.")
     process: ProcessKeys | None = key("How the process runtime runs the service.")

@@ -8,26 +8,31 @@ from contextlib import asynccontextmanager
 from bluegreen.domain.access import Deed, Token
 from bluegreen.domain.answer import Answer
 from bluegreen.domain.events import Event
+from bluegreen.domain.hooks import Delivery, Hook
 from bluegreen.domain.release import Release
 from bluegreen.domain.rollout import Rollout
 from bluegreen.drivers.journal.sqlite.access import Access
 from bluegreen.drivers.journal.sqlite.answers import Answers
+from bluegreen.drivers.journal.sqlite.hooks import Hooks
 from bluegreen.drivers.journal.sqlite.options import Options
 from bluegreen.drivers.journal.sqlite.store import Store
 from bluegreen.drivers.journal.sqlite.worker import Worker
 from bluegreen.ports.access import AccessStore, DeedQuery
 from bluegreen.ports.answers import AnswerStore
+from bluegreen.ports.hooks import HookStore
 from bluegreen.ports.journal import Change, Journal, Lease, Memory, Query
 
 
 class SqliteJournal:
-    """See :class:`bluegreen.ports.journal.Journal`, :class:`bluegreen.ports.access.AccessStore` and
-    :class:`bluegreen.ports.answers.AnswerStore`, all of which it is. Made by :func:`open_journal`."""
+    """See :class:`bluegreen.ports.journal.Journal`, :class:`bluegreen.ports.access.AccessStore`,
+    :class:`bluegreen.ports.answers.AnswerStore` and :class:`bluegreen.ports.hooks.HookStore`: it is all of
+    them. Made by :func:`open_journal`."""
 
-    def __init__(self, store: Store, access: Access, worker: Worker) -> None:
+    def __init__(self, store: Store, access: Access, hooks: Hooks, worker: Worker) -> None:
         self._store = store
         self._access = access
         self._answers = Answers(store)
+        self._hooks = hooks
         self._worker = worker
 
     async def load(self) -> Memory:
@@ -74,6 +79,18 @@ class SqliteJournal:
     async def drop_answer(self, answer: Answer) -> None:
         await self._worker.run(lambda: self._answers.drop(answer))
 
+    async def hooks(self) -> tuple[Hook, ...]:
+        return await self._worker.run(self._hooks.hooks)
+
+    async def keep_hook(self, hook: Hook) -> None:
+        await self._worker.run(lambda: self._hooks.keep_hook(hook))
+
+    async def remove_hook(self, id: str) -> bool:
+        return await self._worker.run(lambda: self._hooks.remove_hook(id))
+
+    async def remember(self, delivery: Delivery) -> Delivery | None:
+        return await self._worker.run(lambda: self._hooks.remember(delivery))
+
 
 @asynccontextmanager
 async def open_journal(options: Options) -> AsyncIterator[SqliteJournal]:
@@ -86,7 +103,7 @@ async def open_journal(options: Options) -> AsyncIterator[SqliteJournal]:
     try:
         store = await worker.run(lambda: Store(options))
         try:
-            yield SqliteJournal(store, Access(store, options.keep_events), worker)
+            yield SqliteJournal(store, Access(store, options.keep_events), Hooks(store), worker)
         finally:
             await worker.run(store.close)
     finally:
@@ -96,3 +113,4 @@ async def open_journal(options: Options) -> AsyncIterator[SqliteJournal]:
 _: type[Journal] = SqliteJournal
 _also: type[AccessStore] = SqliteJournal
 _too: type[AnswerStore] = SqliteJournal
+_and: type[HookStore] = SqliteJournal

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, Table, Text, text
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every schema this version knows, oldest first; the last one is what it works with."""
 
 APPLICATION_ID = 0x62677265
@@ -119,4 +119,26 @@ answers = Table(
     Index("answers_of_key", "who", "key", unique=True),
     Index("answers_by_age", "at"),
     sqlite_autoincrement=True,
+)
+
+hooks = Table(
+    "hooks",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("document", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+hook_deliveries = Table(
+    "hook_deliveries",
+    metadata,
+    Column("hook", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("sent_at", Float, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("rollout", Text, nullable=False),
+    Column("taken_at", Float, nullable=False),
+    Index("hook_deliveries_by_age", "taken_at"),
 )

@@ -74,7 +74,7 @@ class Store:
             if self._closed:
                 return
             try:
-                with draft.open("wb") as file:
+                with open(draft, "wb", opener=_private) as file:
                     file.write(_CODEC.dump_json(record))
                     file.flush()
                     os.fsync(file.fileno())
@@ -111,6 +111,11 @@ class Store:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def _private(path: str, flags: int) -> int:
+    """Open for this user only: a record holds the environment, and so its secrets."""
+    return os.open(path, flags, 0o600)
 
 
 @contextmanager
