@@ -55,7 +55,7 @@ services:
 ENDLESS = ("/v1/events/stream", "/live")
 """They last until somebody hangs up; the second says only that something changed."""
 
-LOOKS = ("status", "service env ls web", "stack export shop", "plan -f {file}", "logs web", "hook ls")
+LOOKS = ("service env ls web", "stack export shop", "plan -f {file}", "logs web")
 """Commands that print in words of their own; the others print what the API answers."""
 
 
