@@ -52,6 +52,8 @@ def _compound(kind: Any, random: Random) -> Any:
         return tuple(example(inner[0], random) for _ in range(random.randrange(3)))
     if origin is tuple:
         return tuple(example(part, random) for part in inner)
+    if origin is frozenset:
+        return frozenset(example(inner[0], random) for _ in range(random.randrange(3)))
     assert origin is Mapping, kind
     made = {example(inner[0], random): example(inner[1], random) for _ in range(random.randrange(3))}
     return random.choice((made, MappingProxyType(made)))
