@@ -49,12 +49,12 @@ async def up(
     """Make ``spec`` what is wanted and begin whatever rollouts that takes; returns at once.
 
     Traffic between declared colors is not moved: that is ``switch`` or ``redeploy``. With ``generation``
-    it is refused (``stack_changed``) unless that is the stored one, 0 for a stack that is new. Raises
-    what the balancer says of its ports before anything has changed.
+    it is refused (``stack_changed``) unless that is the stored one, 0 for a stack that is new, or what is
+    stored is ``spec`` already. Raises what the balancer says of its ports before anything has changed.
     """
     async with engine.lock(spec.name):
         spec = _with_secrets(engine, spec)
-        _refuse_if_changed(engine, spec.name, generation)
+        _refuse_if_changed(engine, spec, generation)
         if spec.name not in engine.ledger.stacks:
             await adopt(engine, spec)
         changes = await plan_up(engine, spec, prune=prune)
@@ -76,12 +76,13 @@ async def up(
         return Outcome(changes, begun)
 
 
-def _refuse_if_changed(engine: Engine, name: str, seen: int | None) -> None:
-    known = engine.ledger.stacks.get(name)
+def _refuse_if_changed(engine: Engine, spec: StackSpec, seen: int | None) -> None:
+    """Whoever wanted the very same was only faster: RFC 9110, 13.1.1, has that count as done."""
+    known = engine.ledger.stacks.get(spec.name)
     stored = 0 if known is None else known.generation
-    if seen is not None and seen != stored:
+    if seen not in (None, stored) and (known is None or known.spec != _keep_aim(engine, spec)):
         raise UserError(
-            f"the stack {name} was changed since you looked at it",
+            f"the stack {spec.name} was changed since you looked at it",
             code="stack_changed",
             evidence=(("you saw generation", str(seen)), ("stored now", str(stored))),
             hint="Nothing was done. Look at what would change now (`bluegreen plan`), then `up` again.",
