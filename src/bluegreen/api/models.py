@@ -23,21 +23,23 @@ class Deploy(Body):
     """A new release: another image, other environment values, or the same once more."""
 
     image: Name | None = Field(None, examples=["tactivos/devops-challenge:0.0.2"])
-    environment: dict[str, str] = Field(default_factory=dict)
+    environment: dict[str, str] = Field(default_factory=dict, examples=[{"LOG_LEVEL": "debug"}])
 
 
 class Rollback(Body):
-    to: int | None = Field(None, ge=1, le=2**31, description="a release number; the previous one if absent")
+    to: int | None = Field(
+        None, ge=1, le=2**31, description="a release number; the previous one if absent", examples=[7]
+    )
 
 
 class Promote(Body):
     skip: Literal["shares", "bake"] | None = Field(
-        None, description="what is meant; refused when the rollout is elsewhere"
+        None, description="what is meant; refused when the rollout is elsewhere", examples=["bake"]
     )
 
 
 class Scale(Body):
-    replicas: int = Field(ge=0, le=1000)
+    replicas: int = Field(ge=0, le=1000, examples=[3])
 
 
 class Force(Body):
@@ -46,12 +48,12 @@ class Force(Body):
 
 class Drain(Force):
     why: str = Field("", max_length=500)
-    seconds: float | None = Field(None, gt=0, description="how long; until `ready` if absent")
+    seconds: float | None = Field(None, gt=0, description="how long; until `ready` if absent", examples=[600])
 
 
 class ForceUp(Body):
     why: str = Field(min_length=1, max_length=500, examples=["its check asks a database that is down"])
-    seconds: float | None = Field(None, gt=0, description="how long; until `ready` if absent")
+    seconds: float | None = Field(None, gt=0, description="how long; until `ready` if absent", examples=[600])
 
 
 class Restart(Force):
@@ -65,20 +67,20 @@ class MaintenanceBody(Body):
 
 
 class Environment(Body):
-    put: dict[str, str] = Field(default_factory=dict)
-    drop: list[str] = Field(default_factory=list)
+    put: dict[str, str] = Field(default_factory=dict, examples=[{"LOG_LEVEL": "debug"}])
+    drop: list[str] = Field(default_factory=list, examples=[["OLD_FLAG"]])
     replace_all: bool = False
 
 
 class Definition(Body):
     """What a service is to be from its next release on."""
 
-    image: Name
+    image: Name = Field(examples=["shop/web:2.1"])
 
 
 class LinkBody(Body):
-    service: Name
-    alias: Name
+    service: Name = Field(examples=["webx-blue"])
+    alias: Name = Field(examples=["webx-blue"])
 
 
 class Links(Body):
@@ -90,7 +92,7 @@ class Switch(Body):
 
 
 class Execute(Body):
-    command: list[str] = Field(min_length=1)
+    command: list[str] = Field(min_length=1, examples=[["env"]])
 
 
 StackLimit = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=255)]
@@ -101,7 +103,9 @@ class NewToken(Body):
 
     name: str = Field(min_length=1, max_length=100, examples=["ci"])
     role: Role = Field(examples=["deployer"])
-    stacks: list[StackLimit] = Field(default_factory=list, description="only these; all if empty")
+    stacks: list[StackLimit] = Field(
+        default_factory=list, description="only these; all if empty", examples=[["shop"]]
+    )
     days: float | None = Field(90.0, gt=0, le=3650, description="how long it is valid; for ever if null")
 
 
@@ -117,7 +121,10 @@ class NewHook(Body):
         examples=[["shop/web:*"]],
     )
     variables: list[Name] = Field(
-        default_factory=list, max_length=100, description="variables of the environment that it may set"
+        default_factory=list,
+        max_length=100,
+        description="variables of the environment that it may set",
+        examples=[["GIT_SHA"]],
     )
 
 

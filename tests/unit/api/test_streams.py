@@ -98,3 +98,19 @@ def test_clients_that_never_read_or_vanish_disturb_nobody() -> None:
         assert len(bus.listeners) == quiet
 
     play(story)
+
+
+def test_a_reader_of_a_rollout_goes_on_where_it_was() -> None:
+    async def story(scene: Scene) -> None:
+        token = await scene.token(Role.VIEWER)
+        rollout = await releases.deploy(scene.engine, "web", stack="shop")
+        assert rollout is not None
+        await finished(scene.world, rollout)
+        path = f"/v1/rollouts/{rollout.id}/stream"
+        whole = [line for line in (await scene.ask("GET", path, token)).text.splitlines() if "id: " in line]
+        third = {"Last-Event-ID": whole[2].removeprefix("id: ")}
+        rest = (await scene.ask("GET", path, token, headers=third)).text.splitlines()
+        assert [line for line in rest if "id: " in line] == whole[3:]
+        assert "event: outcome" in rest
+
+    play(story)

@@ -22,6 +22,8 @@ from bluegreen.ports.journal import Query
 
 router = APIRouter(prefix="/v1", tags=["rollouts"], route_class=GuardedRoute)
 
+LastSeen = Annotated[str | None, Header(description="the id of the last event that was read")]
+
 
 @router.get("/rollouts")
 async def listing(use: Use, stack: str = "", service: str = "", limit: Limit = 50) -> Any:
@@ -64,18 +66,19 @@ async def promote(use: Use, id: str, body: Promote | None = None, stack: StackNa
 
 
 @router.get("/rollouts/{id}/stream", status_code=200, response_class=EventStream)
-async def follow(use: Use, id: str, until: str = "settled") -> EventStream:
-    """Tell what happens to one rollout, then its outcome (``event: outcome``), then end.
+async def follow(use: Use, id: str, until: str = "settled", last_event_id: LastSeen = None) -> EventStream:
+    """Tell what happened to one rollout since its beginning, or since ``Last-Event-ID``, and what happens
+    from now on; then its outcome (``event: outcome``), then end.
 
     ``until=settled`` ends when users are served by the new color and nothing is left on the old
     one; ``until=final`` also waits for the end of the bake.
     """
     rollout = await lookup.rollout(use.engine, id)
-    return EventStream(_story(use, rollout.id, until))
+    return EventStream(_story(use, rollout.id, until, _seen(last_event_id) or 0))
 
 
-async def _story(use: Context, id: str, until: str) -> AsyncIterator[ServerSentEvent]:
-    async for event in _follow(use, Query(rollout=id), after=0):
+async def _story(use: Context, id: str, until: str, after: int) -> AsyncIterator[ServerSentEvent]:
+    async for event in _follow(use, Query(rollout=id), after):
         if event is not None:
             yield _sse(event)
             continue
@@ -109,12 +112,17 @@ async def stream(
     use: Use,
     stack: StackName = None,
     service: str | None = None,
-    last_event_id: Annotated[str | None, Header()] = None,
+    last_event_id: LastSeen = None,
 ) -> EventStream:
     """Tell everything from now on, or from ``Last-Event-ID``."""
-    text = last_event_id or ""
-    after = int(text) if text.isdecimal() and len(text) < 19 else None
-    return EventStream(_events(use, Query(stack=stack or "", service=service or ""), after))
+    query = Query(stack=stack or "", service=service or "")
+    return EventStream(_events(use, query, _seen(last_event_id)))
+
+
+def _seen(id: str | None) -> int | None:
+    """Return the event that a reader saw last; ``None`` where that is not said, or is no event of ours."""
+    text = id or ""
+    return int(text) if text.isdecimal() and len(text) < 19 else None
 
 
 async def _events(use: Context, query: Query, after: int | None) -> AsyncIterator[ServerSentEvent]:
