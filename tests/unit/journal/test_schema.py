@@ -7,14 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 from bluegreen.drivers.journal import sqlite
 from bluegreen.drivers.journal.sqlite import Options, open_journal
-from bluegreen.drivers.journal.sqlite.tables import REVISIONS, metadata
+from bluegreen.drivers.journal.sqlite.tables import APPLICATION_ID, REVISIONS, metadata
 from bluegreen.ports.journal import Query
 from bluegreen.testing.journal_contract.stage import an_event
 
@@ -34,25 +36,40 @@ print("alembic" in sys.modules)
 
 def test_the_migrations_lead_to_the_tables(tmp_path: Path) -> None:
     path = tmp_path / "100%.db"
+    _of_the_first_version(path)
     _record(path, 1)
     engine = create_engine(f"sqlite:///{path}")
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-        made = _definitions(connection.execute(text(_SCHEMA)).scalars().all())
     engine.dispose()
-    fresh = create_engine("sqlite://")
-    metadata.create_all(fresh)
-    with fresh.connect() as connection:
-        assert _definitions(connection.execute(text(_SCHEMA)).scalars().all()) == made
-    fresh.dispose()
+    fresh = tmp_path / "fresh.db"
+    _record(fresh, 1)
+    assert _schema(fresh) == _schema(path)
 
 
-_SCHEMA = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND tbl_name NOT LIKE 'alembic%' ORDER BY name"
+def _of_the_first_version(path: Path) -> None:
+    engine = create_engine(f"sqlite:///{path}")
+    config = Config()
+    config.set_main_option("script_location", str(Path(sqlite.__file__).parent / "migrations"))
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+        config.attributes["connection"] = connection
+        command.upgrade(config, REVISIONS[0])
+        connection.commit()
+    engine.dispose()
 
 
-def _definitions(statements: object) -> list[str]:
-    assert isinstance(statements, list)
-    return [" ".join(str(statement).split()) for statement in statements]
+def _schema(path: Path) -> list[str]:
+    """Return the definitions of a file, and at the end its version."""
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        made = connection.execute(text(_SCHEMA)).scalars().all()
+        version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+    engine.dispose()
+    return [*(" ".join(str(statement).split()) for statement in made), version]
+
+
+_SCHEMA = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
 
 
 def test_every_revision_is_known_in_its_order() -> None:
@@ -62,9 +79,13 @@ def test_every_revision_is_known_in_its_order() -> None:
 
 
 def test_alembic_is_imported_only_to_migrate(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", OPEN, str(tmp_path / "journal.db")]
-    opened = [subprocess.run(command, check=True, capture_output=True, text=True) for _ in range(2)]
-    assert [process.stdout.strip() for process in opened] == ["True", "False"]
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    _of_the_first_version(old)
+    opened = [
+        subprocess.run([sys.executable, "-c", OPEN, str(path)], check=True, capture_output=True, text=True)
+        for path in (new, old, old)
+    ]
+    assert [process.stdout.strip() for process in opened] == ["False", "True", "False"]
 
 
 def test_old_events_are_pruned_and_their_ids_never_used_again(tmp_path: Path) -> None:

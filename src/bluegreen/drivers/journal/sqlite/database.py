@@ -1,7 +1,7 @@
 """Opening the file: its settings, its header, its schema, and transactions on it.
 
-Called by the store, in the worker's thread. Alembic is imported only when there is something to
-migrate: it would cost every start a third of a second.
+Called by the store, in the worker's thread. A new file gets the tables as they are now; Alembic is imported
+only for a file of an older version: it would cost every start a third of a second.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, NullPool, create_engine
 
 from bluegreen.drivers.journal.sqlite import faults
 from bluegreen.drivers.journal.sqlite.options import Options
-from bluegreen.drivers.journal.sqlite.tables import APPLICATION_ID, REVISIONS
+from bluegreen.drivers.journal.sqlite.tables import APPLICATION_ID, REVISIONS, metadata
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOG_BYTES = 16 * 1024 * 1024
@@ -103,9 +103,22 @@ def _examine(connection: Connection, path: Path) -> None:
 def _upgrade(connection: Connection, path: Path) -> None:
     with transaction(connection, "IMMEDIATE"):
         # Asked again under the lock: another controller may have done it in the meantime.
-        if _revision(connection, path) != REVISIONS[-1]:
-            connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+        revision = _revision(connection, path)
+        if revision is None:
+            _create(connection)
+        elif revision != REVISIONS[-1]:
             _migrate(connection)
+
+
+def _create(connection: Connection) -> None:
+    connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+    metadata.create_all(connection)
+    # Alembic's own table, as it makes it: the next version begins there.
+    connection.exec_driver_sql(
+        "CREATE TABLE alembic_version ( version_num VARCHAR(32) NOT NULL,"
+        " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num) )"
+    )
+    connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (REVISIONS[-1],))
 
 
 def _migrate(connection: Connection) -> None:
