@@ -138,8 +138,14 @@ def test_the_story_shows_the_commands_as_they_are_typed() -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("act", ["$ bluegreen up", "2. Users arrive", "$ bluegreen service redeploy"])
+@pytest.mark.parametrize(
+    ("act", "number"),
+    [
+        ("$ bluegreen up", signal.SIGTERM),
+        ("2. Users arrive", signal.SIGHUP),
+        ("$ bluegreen service redeploy", signal.SIGINT),
+    ],
+)
 def test_an_interrupted_demo_cleans_up(act: str, number: signal.Signals) -> None:
     async def main() -> None:
         async with Play.begun() as play:
