@@ -36,7 +36,7 @@ from tests.support.waiting import until
 
 CHECK = HealthCheck(method="OPTIONS", path="/ping", interval=0.5, timeout=0.5, rise=1, fall=2)
 APP = "tactivos/devops-challenge"
-LIGHT = {"rate": 300.0, "keepalive": 8, "oneshot": 4, "post": 4, "slow": 3}
+LIGHT = {"rate": 200.0, "keepalive": 8, "oneshot": 4, "post": 4, "slow": 3}
 """Load that leaves the two cores of a small machine to what is measured."""
 
 

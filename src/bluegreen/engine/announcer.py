@@ -8,7 +8,7 @@ compare-and-set: what another controller wrote meanwhile is not overwritten by w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 
@@ -50,15 +50,21 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class _Told:
-    """What a stack's readers were told last. ``versions`` are those of its documents, by key; ``newest`` is
-    the highest revision that a document bears, ``revision`` the one that the next is to exceed."""
+    """What a stack's readers were told last. ``versions`` are those of its documents, by key; ``revision`` is
+    the one that the next is to exceed. Revisions up to ``found`` were there when it was looked at, ours are
+    those above ``base``."""
 
     revision: int
-    newest: int
+    found: int
+    base: int
     versions: dict[str, int]
     structure: Routing | None = None
     shares: dict[RouteId, Weights] = field(default_factory=dict)
     announced: tuple[Announcement, ...] | None = None
+
+    def explains(self, seen: int) -> bool:
+        """Whether a box may have seen this revision by what is there."""
+        return seen <= self.found or self.base < seen <= self.revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +91,8 @@ class Announcer:
         self._told: dict[str, _Told] = {}
         self._pools: dict[PoolId, tuple[Pool, tuple[Announcement, ...]]] = {}
         self._lingering: set[str] = set()
+        self._doubted: set[str] = set()
+        """Stacks of which nothing that is there counts as told, as boxes have seen newer."""
         self._conceded: dict[RouteId, Weights] = {}
         """Weights of ours that somebody else overtook: they are not told again, only what is wanted next."""
         self._heard: asyncio.Future[None] | None = None
@@ -209,6 +217,7 @@ class Announcer:
         leaving = _leaving(told.announced or (), announced) if structure.pools else ()
         await self._tell(stack, told, structure, shares, announced + leaving)
         self._told[stack] = told
+        self._doubted.discard(stack)
         self._lingering = (self._lingering - {stack}) | ({stack} if leaving else set())
 
     async def _rivals(self, stack: str) -> list[str]:
@@ -243,7 +252,7 @@ class Announcer:
     async def _write(self, stack: str, told: _Told, key: str, document: Structure | Share | Revision) -> None:
         expected = told.versions.get(key, 0)
         told.versions[key] = await self.registry.write(stack, key, encode(document), expected)
-        told.revision = told.newest = document.revision
+        told.revision = document.revision
 
     async def _look(self, stack: str) -> _Told:
         """Return what a stack's readers are told now, by whomever.
@@ -252,12 +261,13 @@ class Announcer:
         """
         listing = await self.registry.list(stack, documents_only=True)
         shown, _ = picture(listing)
-        seen = _seen(reports(listing))
-        believed = seen <= shown.revision
-        now = int(self._clock.now() * 1000)
+        seen = max((report.revision for report in reports(listing).values()), default=0)
+        believed = seen <= shown.revision and stack not in self._doubted
+        base = max(shown.revision, seen, int(self._clock.now() * 1000))  # newer than all, whatever is lost
         return _Told(
-            revision=max(shown.revision, seen, now),  # newer than all that was seen, whatever is lost
-            newest=max(shown.revision, seen),
+            revision=base,
+            found=max(shown.revision, seen),
+            base=base,
             versions={
                 key: document.version
                 for key, document in listing.documents.items()
@@ -307,25 +317,32 @@ class Announcer:
                     await self._compare(stack, listing)
 
     async def _compare(self, stack: str, listing: Listing) -> None:
-        if self._lacks(stack, listing):
+        if self._lacks(stack, listing) or self._is_outdated(stack, listing):
             async with self._lock:  # while nothing is being told: what is missing now is lost
-                if self._lacks(stack, await self.registry.list(stack, documents_only=True)):
-                    log.info("registry.told_again", stack=stack)
-                    self._told.pop(stack, None)
-                    self._wake.set()
+                listing = await self.registry.list(stack, documents_only=True)
+                if self._is_outdated(stack, listing):
+                    self._doubted.add(stack)
+                elif not self._lacks(stack, listing):
+                    return
+                log.info("registry.told_again", stack=stack)
+                self._told.pop(stack, None)
+                self._wake.set()
         elif self.standing.code not in ("", CONFLICT):
             self._wake.set()
 
     def _lacks(self, stack: str, listing: Listing) -> bool:
-        """Whether documents are gone, or older than what a box has seen though nobody wrote since."""
+        """Whether documents are gone."""
         told = self._told.get(stack)
-        if told is None:
+        return told is not None and any(key not in listing.documents for key in told.versions)
+
+    def _is_outdated(self, stack: str, listing: Listing) -> bool:
+        """Whether a box has seen newer than is there, though nobody but us wrote since we looked."""
+        told = self._told.get(stack)
+        if told is None or self._lacks(stack, listing):
             return False
-        found = listing.documents
-        if any(key not in found for key in told.versions):
-            return True
-        ours = all(found[key].version == version for key, version in told.versions.items())
-        return ours and _seen(reports(listing)) > told.newest
+        if any(listing.documents[key].version != version for key, version in told.versions.items()):
+            return False
+        return not all(told.explains(report.revision) for report in reports(listing).values())
 
     def _complain(self, error: Exception) -> None:
         trouble = str(error) or f"{self.registry.name} did not answer in time"
@@ -345,11 +362,6 @@ def _leaving(told: tuple[Announcement, ...], announced: tuple[Announcement, ...]
     return tuple(
         replace(one, draining=True) for one in told if one.instance not in names and not one.draining
     )
-
-
-def _seen(told: Mapping[str, BoxReport]) -> int:
-    """Return the newest revision that a box has seen."""
-    return max((report.revision for report in told.values()), default=0)
 
 
 def _code(error: Exception) -> str:

@@ -86,10 +86,18 @@ def carries(balancer: FakeBalancer, pool: PoolId) -> Callable[[], bool]:
     return condition
 
 
-def play(scenario: Callable[[World], Awaitable[None]], *, inner: bool = False) -> None:
+def play(
+    scenario: Callable[[World], Awaitable[None]], *, inner: bool = False, supervised: bool = True
+) -> None:
+    """Play a scenario; one that is not ``supervised`` has a controller that tells, and then looks no more."""
+
     async def main() -> None:
         world = World(inner=inner)
-        async with asyncio.timeout(60), running(world.boxes.supervise()):
-            await scenario(world)
+        async with asyncio.timeout(60):
+            if not supervised:
+                await scenario(world)
+                return
+            async with running(world.boxes.supervise()):
+                await scenario(world)
 
     asyncio.run(main())

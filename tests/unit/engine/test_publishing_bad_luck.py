@@ -15,7 +15,9 @@ from bluegreen.domain.routing import (
     Pool,
     Route,
 )
+from bluegreen.engine.announcer import Announcer
 from bluegreen.ports.codec import encode
+from bluegreen.testing.background import running
 from bluegreen.testing.fake_keepsake import FakeKeepsake
 from bluegreen.testing.fake_registry import FakeRegistry
 from bluegreen.testing.waiting import until
@@ -169,3 +171,21 @@ def test_a_conflict_about_one_stack_withholds_nothing_of_another() -> None:
         assert "routes/web" in world.house.documents["zoo"]
 
     play(scenario)
+
+
+def test_a_controller_that_looked_before_any_box_reported_tells_a_restored_backup_over() -> None:
+    async def scenario(world: World) -> None:
+        note = FakeKeepsake()
+        async with world.box("north", note) as balancer:
+            await world.boxes.apply(routing(GREEN))
+            await until(carries(balancer, GREEN))
+        backup = Share(revision=1, weights={BLUE: 100}, owner="one")
+        await FakeRegistry(world.house).write("shop", "routes/web", encode(backup), None)
+        successor = Announcer(FakeRegistry(world.house), world.clock, "one")
+        async with running(successor.run()):
+            await successor.publish(routing(BLUE))  # it takes the backup for told: nobody says otherwise
+            async with world.box("north", note) as balancer:
+                await until(carries(balancer, GREEN))
+                await until(carries(balancer, BLUE))
+
+    play(scenario, supervised=False)
