@@ -6,8 +6,8 @@ INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --constr
 CODE := src tests bench examples scripts/run-and-reap scripts/reference scripts/generate-docs
 # What takes longest comes first, so that all workers end at about the same time.
 PYTEST_ARGS ?= tests/e2e tests/examples tests/contract tests/docs tests/unit tests/architecture
-# Three files of tests at a time: most of their time is waiting. `make test SIDE_BY_SIDE=` runs one by one.
-SIDE_BY_SIDE ?= -n 3 --dist loadfile --no-loadscope-reorder
+# Four files of tests at a time: much of their time is waiting. `make test SIDE_BY_SIDE=` runs one by one.
+SIDE_BY_SIDE ?= -n 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint format bench docs clean
