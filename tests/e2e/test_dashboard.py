@@ -16,6 +16,9 @@ from tests.support.waiting import until
 
 expect.set_options(timeout=20_000)
 
+STORY = 90.0
+"""Seconds for a story: long enough for the slowest machine, and it is said where it hung."""
+
 
 class Site:
     """A house whose dashboard is open to browsers of this machine, and one browser."""
@@ -53,9 +56,14 @@ def play() -> Iterator[Play]:
         stack = AsyncExitStack()
         site = runner.run(stack.enter_async_context(Site.open()))
         try:
-            yield lambda story: runner.run(story(site))  # type: ignore[arg-type]
+            yield lambda story: runner.run(_in_time(story(site)))
         finally:
             runner.run(stack.aclose())
+
+
+async def _in_time(story: Awaitable[None]) -> None:
+    async with asyncio.timeout(STORY):  # some calls to a browser have no deadline of their own
+        await story
 
 
 def test_a_release_is_begun_watched_taken_back_and_read_about(play: Play) -> None:
