@@ -18,7 +18,7 @@ _AXE = Path(__file__).with_name("axe") / "axe.min.js"
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
 _QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 _QUIET += ["--disable-component-update", "--disable-sync"]
-# Pages that are not in front go on as usual: a story looks at several, and a call to one that sleeps may last.
+# Pages that are not in front go on as usual: a story looks at several, and a call to a sleeping one may last.
 _QUIET += ["--disable-renderer-backgrounding", "--disable-backgrounding-occluded-windows"]
 _QUIET += ["--disable-background-timer-throttling"]
 
