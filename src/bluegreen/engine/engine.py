@@ -147,6 +147,11 @@ class Engine:
             self._tasks[key] = self._group.create_task(loop.run(), name="/".join(key))
         return self._loops[key]
 
+    @property
+    def loops(self) -> int:
+        """How many services are looked after."""
+        return len(self._loops)
+
     async def end_loop(self, key: ServiceKey) -> None:
         """Stop acting on a service. What runs of it keeps running."""
         self._loops.pop(key, None)

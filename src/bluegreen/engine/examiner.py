@@ -8,13 +8,14 @@ other: what is not ready may be very much alive.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from zlib import crc32
 
 from bluegreen.domain.check import CheckKind, HealthCheck
-from bluegreen.domain.health import Health, fold
+from bluegreen.domain.health import Health, Outcome, fold
 from bluegreen.domain.instance import Instance
 from bluegreen.engine.asking import Asker
 from bluegreen.engine.ledger import ServiceKey
@@ -48,7 +49,7 @@ class _Watch:
     owner: ServiceKey
     hurry: asyncio.Event
     health: Health
-    chatty: bool
+    purpose: Purpose
     task: asyncio.Task[None] | None = None
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -59,6 +60,8 @@ class Examiner:
         self._clock = clock
         self._wake = wake
         self._group = group
+        self.asked: Counter[tuple[ServiceKey, Purpose, Outcome]] = Counter()
+        """How many probes there were, by service, purpose, and what came of them."""
         self._watches: dict[_Key, _Watch] = {}
         self._watched = 0
 
@@ -97,9 +100,7 @@ class Examiner:
                 known.task = self._group.create_task(self._examine(known))
             return
         self._drop((instance.name, purpose))
-        # A rollout waits for every single answer; whether it lives matters when that changes.
-        chatty = purpose is Purpose.READY
-        watch = _Watch(instance, check, every, owner, asyncio.Event(), Health(), chatty)
+        watch = _Watch(instance, check, every, owner, asyncio.Event(), Health(), purpose)
         self._watches[instance.name, purpose] = watch
         watch.task = self._group.create_task(self._examine(watch))
 
@@ -146,10 +147,12 @@ class Examiner:
     async def _probe(self, watch: _Watch) -> None:
         while True:
             result = await self._asker.ask(watch.instance, watch.check)
+            self.asked[watch.owner, watch.purpose, result.outcome] += 1
             before = watch.health
             watch.health = fold(before, result, watch.check, watch.instance.started_at)
             watch.answered.set()
-            if watch.health.verdict is not before.verdict or watch.chatty:
+            # A rollout waits for every single answer; whether it lives matters when that changes.
+            if watch.health.verdict is not before.verdict or watch.purpose is Purpose.READY:
                 self._wake(watch.owner)
             watch.hurry.clear()
             pause = max(watch.every, self._watched * EACH)

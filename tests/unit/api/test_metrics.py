@@ -78,6 +78,10 @@ def test_rollouts_are_counted_when_they_end() -> None:
         assert found["bluegreen_rollouts_total", ended | labels(phase="done")] == 1
         assert found["bluegreen_rollouts_total", ended | labels(phase="aborted")] == 1
         assert found["bluegreen_rollout_until_live_seconds_count", labels(kind="deploy")] == 1
+        probed = labels(stack="shop", service="web", purpose="ready")
+        assert found["bluegreen_probes_total", probed | labels(outcome="pass")] > 0
+        assert found["bluegreen_probes_total", probed | labels(outcome="fail")] > 0
+        assert found["bluegreen_service_loops", labels()] == len(scene.engine.ledger.services)
 
     play(story)
 

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from bluegreen.domain.events import Event
 from bluegreen.domain.rollout import Rollout
 from bluegreen.engine.bus import Behind
 from bluegreen.engine.engine import Engine
-from bluegreen.engine.meter import Meter
 
 _SECONDS = (0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _BEAT = 1.0
@@ -48,8 +47,7 @@ class Tally:
             "How much later than it was to the controller's loop came to its turn, at the last look.",
             registry=self.registry,
         )
-
-        self.registry.register(_Unmeasured(engine.meter))
+        self.registry.register(_Inside(engine))
 
     async def count(self) -> None:
         """Count until cancelled."""
@@ -82,18 +80,36 @@ _ENDS = frozenset({"rollout.closed", "rollout.retired", "rollout.cleaned", "roll
 """The last event of a rollout."""
 
 
-class _Unmeasured:
-    """Tells how many requests are missing from what was measured, and why."""
+class _Inside:
+    """Tells what the engine counts by itself."""
 
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     def collect(self) -> Iterator[Metric]:
+        yield self._unmeasured()
+        yield self._probes()
+        yield GaugeMetricFamily(
+            "bluegreen_service_loops", "Services that the controller looks after.", value=self._engine.loops
+        )
+
+    def _unmeasured(self) -> Metric:
         family = CounterMetricFamily(
             "bluegreen_requests_unmeasured",
             "Lines about requests that came faster than they were read (lost), or made no sense (strange).",
             labels=("why",),
         )
-        family.add_metric(("lost",), self._meter.lost)
-        family.add_metric(("strange",), self._meter.strange)
-        yield family
+        family.add_metric(("lost",), self._engine.meter.lost)
+        family.add_metric(("strange",), self._engine.meter.strange)
+        return family
+
+    def _probes(self) -> Metric:
+        family = CounterMetricFamily(
+            "bluegreen_probes",
+            "The controller's own probes: whether an instance is ready, or alive, and what came of it.",
+            labels=("stack", "service", "purpose", "outcome"),
+        )
+        for (key, purpose, outcome), times in self._engine.examiner.asked.items():
+            if key in self._engine.ledger.services:
+                family.add_metric((*key, purpose, outcome), times)
+        return family
