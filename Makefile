@@ -18,12 +18,14 @@ help: ## Show this
 demo: .venv/ready ## Release a sample service under load, on this machine, and go back
 	@$(BIN)/bluegreen demo
 
-# The tests run even if the linters complain: their summary comes last, the exit code tells of both.
+# The linters look while missing packages are fetched. The tests run even if they complain: their summary comes
+# last, the exit code tells of both. Byte code is made first: many programs are started, some where nobody may
+# write any.
 test: .venv/ready-to-test ## Run every linter and every test; installs Docker and the like if missing
-	@scripts/install-test-prerequisites
-	@$(BIN)/python -m compileall -q src tests  # many programs are started, some where nobody may write byte code
-	@status=0; \
-	$(MAKE) --no-print-directory lint || status=$$?; \
+	@mkdir -p .cache; $(MAKE) --no-print-directory lint >.cache/lint.log 2>&1 & lint=$$!; \
+	scripts/install-test-prerequisites || { kill $$lint; exit 1; }; \
+	$(BIN)/python -m compileall -q src tests; \
+	status=0; wait $$lint || status=$$?; cat .cache/lint.log; \
 	PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(PYTEST_ARGS) || status=$$?; \
 	exit $$status
 
