@@ -155,8 +155,9 @@ FAILURES: list[tuple[Callable, Outcome]] = [
 @pytest.mark.parametrize("kind", ["keepalive", "oneshot", "post", "slow"])
 @pytest.mark.parametrize(("handler", "outcome"), FAILURES, ids=lambda value: getattr(value, "__name__", None))
 def test_each_fault_is_counted_under_its_name(serving, handler, outcome, kind):
-    requests = 1 if outcome is Outcome.TIMEOUT else 4
-    result = run(serving, handler, requests, **{kind: 1}, slow_timeout=0.2, timeout=0.2)
+    late = outcome is Outcome.TIMEOUT
+    requests, patience = (1, 0.2) if late else (4, 10.0)  # who waits for nothing is not to be hurried
+    result = run(serving, handler, requests, **{kind: 1}, slow_timeout=patience, timeout=patience)
     assert result.failures_by_class == {outcome: requests}
     assert result.classes[kind].failures == {outcome: requests}
     assert result.failed == result.requests == requests
