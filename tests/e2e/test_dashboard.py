@@ -116,6 +116,33 @@ def test_a_release_is_begun_watched_taken_back_and_read_about(play: Play) -> Non
     play(story)
 
 
+def test_a_release_is_held_let_go_and_aborted(play: Play) -> None:
+    async def story(site: Site) -> None:
+        person = await site.desk.person()
+        page = await site.log_in("eve", "deployer", person, "/services/shop/web")
+        slow = {"image": f"{APP}:0.0.2", "environment": {"START_DELAY": "60"}}
+        await site.house.post("/v1/services/web/deploy", slow)
+        held = page.locator(".stages .paused")
+        await expect(page.locator("[aria-current=step]")).to_contain_text("proving")
+        await confirmed(page, "Pause…", "gets no traffic", "Pause")
+        await expect(held).to_be_visible()
+        await confirmed(page, "Resume…", "goes on from", "Resume")
+        await expect(held).to_have_count(0)
+        await confirmed(page, "Abort…", "No traffic has moved yet, and none will", "Abort")
+        await expect(page.locator(".stages")).to_contain_text("aborted")
+        assert await site.house.version() == "0.0.1"
+        await person.close()
+
+    play(story)
+
+
+async def confirmed(page: Page, link: str, told: str, button: str) -> None:
+    """Follow a button to the page that says what will happen, and confirm."""
+    await page.get_by_role("link", name=link).first.click()
+    await expect(page.get_by_text(told)).to_be_visible()
+    await page.get_by_role("button", name=button).click()
+
+
 async def drawn(page: Page, points: int) -> None:
     """Return once the chart has so many points."""
     await page.wait_for_function(
