@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
+from bluegreen.domain.policy import RolloutPolicy
 from tests.support.browser import Desk, violations
 from tests.support.docker_engine import free_port
 from tests.support.house import APP, House, managed
@@ -16,6 +17,7 @@ from tests.support.waiting import until
 
 expect.set_options(timeout=20_000)
 
+PATIENT = RolloutPolicy(start_deadline=90.0, bake=60.0, drain=10.0)
 STORY = 90.0
 """Seconds for a story: long enough for the slowest machine, and it is said where it hung."""
 
@@ -33,7 +35,7 @@ class Site:
     async def open(cls) -> AsyncIterator[Site]:
         address = f"127.0.0.1:{free_port()}"
         async with House.standing(listen=address) as house, Desk.open() as desk:
-            await house.up(managed(house.port, replicas=2))
+            await house.up(managed(house.port, replicas=2, rollout=PATIENT))
             yield cls(house, desk, f"http://{address}")
 
     async def log_in(self, name: str, role: str, person: BrowserContext, path: str = "/") -> Page:
@@ -119,7 +121,7 @@ def test_a_release_is_begun_watched_taken_back_and_read_about(play: Play) -> Non
 def test_a_release_is_held_let_go_and_aborted(play: Play) -> None:
     async def story(site: Site) -> None:
         person = await site.desk.person()
-        page = await site.log_in("eve", "deployer", person, "/services/shop/web")
+        page = await site.log_in("mia", "deployer", person, "/services/shop/web")
         slow = {"image": f"{APP}:0.0.2", "environment": {"START_DELAY": "60"}}
         await site.house.post("/v1/services/web/deploy", slow)
         held = page.locator(".stages .paused")
