@@ -146,13 +146,23 @@ def test_a_helper_that_knows_no_login_leaves_the_stored_one(
     assert prepare(docker_engine, image, tmp_path).digest
 
 
-@pytest.mark.parametrize("auths", [{}, {"auth": base64.b64encode(b"ann:wrong").decode()}])
+WRONG = base64.b64encode(b"ann:canary-of-a-login").decode()
+
+
+@pytest.mark.parametrize("auths", [{}, {"auth": WRONG}])
 def test_without_the_right_login_the_registry_is_unauthorized(
-    docker_engine: DockerEngine, private: ImageRegistry, tmp_path: Path, auths: dict[str, str]
+    docker_engine: DockerEngine,
+    private: ImageRegistry,
+    tmp_path: Path,
+    auths: dict[str, str],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     image = private.publish("team/web:1", content="one")
     login(tmp_path, auths={private.host: auths})
     error = refused(docker_engine, image, tmp_path)
+    shown = f"{error.message} {error.evidence} {error.hint} {error.__cause__!r} {capfd.readouterr()}"
+    assert "canary-of-a-login" not in shown
+    assert WRONG not in shown
     assert (error.code, error.exit_code) == ("registry_unauthorized", 2)
     assert "docker login" in error.hint
 
