@@ -12,6 +12,7 @@ import struct
 from contextlib import suppress
 from typing import Any
 
+from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -56,6 +57,16 @@ def origin(scope: Scope) -> str:
     """Return where a request comes from: an address, or the user at the other end of the socket."""
     client = scope.get("client")
     return str(client[0]) if client else ""
+
+
+async def body(request: Request, largest: int, refusal: UserError) -> bytes:
+    """Return the body of a request that is to be small. Raises ``refusal`` beyond ``largest`` bytes."""
+    taken = bytearray()
+    async for part in request.stream():
+        taken += part
+        if len(taken) > largest:
+            raise refusal
+    return bytes(taken)
 
 
 class Protocol(H11Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fastapi import Request
 
-from bluegreen.api.access.entrance import origin
+from bluegreen.api.access.entrance import body, origin
 from bluegreen.api.context import Context
 from bluegreen.domain.access import Actor, Role
 from bluegreen.domain.errors import UserError
@@ -31,7 +31,7 @@ async def identify(request: Request, use: Context) -> Actor:
         id=request.headers.get("webhook-id", ""),
         timestamp=request.headers.get("webhook-timestamp", ""),
         signatures=request.headers.get("webhook-signature", ""),
-        body=await _body(request),
+        body=await body(request, LARGEST, _too_large()),
     )
     hook = use.hooks.proven(request.path_params["name"], message, where)
     request.state.delivered = hook, message
@@ -44,15 +44,10 @@ def delivered(request: Request) -> tuple[Hook, Message]:
     return found
 
 
-async def _body(request: Request) -> bytes:
-    taken = bytearray()
-    async for part in request.stream():
-        taken += part
-        if len(taken) > LARGEST:
-            raise UserError(
-                "the message is too large for a hook",
-                code="too_large",
-                evidence=(("largest", f"{LARGEST} bytes"),),
-                hint="Send an image and, where the hook may set them, variables.",
-            )
-    return bytes(taken)
+def _too_large() -> UserError:
+    return UserError(
+        "the message is too large for a hook",
+        code="too_large",
+        evidence=(("largest", f"{LARGEST} bytes"),),
+        hint="Send an image and, where the hook may set them, variables.",
+    )

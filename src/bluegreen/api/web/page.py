@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from bluegreen.api import problems
 from bluegreen.api.access import guard, sessions
+from bluegreen.api.access.entrance import body
 from bluegreen.api.access.route import GuardedRoute, Handler
 from bluegreen.api.context import Context
 from bluegreen.api.web import words
@@ -92,13 +93,10 @@ class SharedRoute(PageRoute):
 
 async def form(request: Request) -> dict[str, str]:
     """Return the fields of a form. Raises ``UserError`` (``too_large``, ``invalid_request``)."""
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > LARGEST_FORM:
-            raise UserError("the form is too large", code="too_large", hint="Use the API, or fewer words.")
+    large = UserError("the form is too large", code="too_large", hint="Use the API, or fewer words.")
+    sent = await body(request, LARGEST_FORM, large)
     try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=100))
+        return dict(parse_qsl(sent.decode(), keep_blank_values=True, max_num_fields=100))
     except ValueError as error:
         raise UserError(
             "this is no form", code="invalid_request", hint="The API is described at /openapi.json."
