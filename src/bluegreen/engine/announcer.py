@@ -39,6 +39,7 @@ from bluegreen.ports.registry import Registry
 
 DEADLINE = 10.0
 CONFLICT = "conflict"
+GONE, OUTDATED = "gone", "outdated"
 LINGER = 2.0
 """Seconds for which who left is shown as draining where nobody asks for less."""
 
@@ -317,32 +318,29 @@ class Announcer:
                     await self._compare(stack, listing)
 
     async def _compare(self, stack: str, listing: Listing) -> None:
-        if self._lacks(stack, listing) or self._is_outdated(stack, listing):
+        if self._fault(stack, listing):
             async with self._lock:  # while nothing is being told: what is missing now is lost
-                listing = await self.registry.list(stack, documents_only=True)
-                if self._is_outdated(stack, listing):
+                fault = self._fault(stack, await self.registry.list(stack, documents_only=True))
+                if fault == OUTDATED:
                     self._doubted.add(stack)
-                elif not self._lacks(stack, listing):
-                    return
-                log.info("registry.told_again", stack=stack)
-                self._told.pop(stack, None)
-                self._wake.set()
+                if fault:
+                    log.info("registry.told_again", stack=stack)
+                    self._told.pop(stack, None)
+                    self._wake.set()
         elif self.standing.code not in ("", CONFLICT):
             self._wake.set()
 
-    def _lacks(self, stack: str, listing: Listing) -> bool:
-        """Whether documents are gone."""
-        told = self._told.get(stack)
-        return told is not None and any(key not in listing.documents for key in told.versions)
-
-    def _is_outdated(self, stack: str, listing: Listing) -> bool:
-        """Whether a box has seen newer than is there, though nobody but us wrote since we looked."""
-        told = self._told.get(stack)
-        if told is None or self._lacks(stack, listing):
-            return False
-        if any(listing.documents[key].version != version for key, version in told.versions.items()):
-            return False
-        return not all(told.explains(report.revision) for report in reports(listing).values())
+    def _fault(self, stack: str, listing: Listing) -> str:
+        """Return what is wrong with what was told: documents are gone, or a box has seen newer though nobody
+        but us wrote since we looked; empty when nothing is."""
+        told, found = self._told.get(stack), listing.documents
+        if told is None:
+            return ""
+        if any(key not in found for key in told.versions):
+            return GONE
+        ours = all(found[key].version == version for key, version in told.versions.items())
+        explained = all(told.explains(report.revision) for report in reports(listing).values())
+        return OUTDATED if ours and not explained else ""
 
     def _complain(self, error: Exception) -> None:
         trouble = str(error) or f"{self.registry.name} did not answer in time"
