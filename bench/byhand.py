@@ -14,11 +14,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+from tests.support.ports import free_port
 
 from bench.docker import EngineApi
 from bench.peers import DEFAULTS, command
 from bench.stacks import IMAGE
-from bench.stage import free_port, haproxy
+from bench.stage import haproxy
 
 PROBE_EVERY = 0.05
 _NETWORK = "byhand"

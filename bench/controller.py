@@ -23,8 +23,8 @@ from typing import Any
 
 import aiohttp
 import psutil
+from tests.support.ports import free_port
 
-from bench.stage import free_port
 from bluegreen.api.models import dump
 from bluegreen.domain.stack import StackSpec
 from bluegreen.testing.waiting import until

@@ -15,7 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.stage import application, free_port, haproxy, nginx, nginx_config
+from tests.support.ports import free_port
+
+from bench.stage import application, haproxy, nginx, nginx_config
 from bench.switching import VERSIONS
 
 DEFAULTS = """defaults

@@ -14,12 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import psutil
+from tests.support.ports import free_port
 
 from bench import crowd
 from bench.controller import Controller
 from bench.row import Row, percentile, spread
 from bench.stacks import CHECK, sample
-from bench.stage import cpu_seconds, free_port, running
+from bench.stage import cpu_seconds, running
 from bench.switching import Switching, switch_under_load
 from bluegreen.domain.naming import Color
 from bluegreen.domain.policy import RolloutPolicy

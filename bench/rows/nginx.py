@@ -10,10 +10,11 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import psutil
+from tests.support.ports import free_port
 
 from bench.keeping import Kept, far_from, keeping
 from bench.row import Row, spread
-from bench.stage import application, free_port, need
+from bench.stage import application, need
 from bench.switching import VERSIONS, Switching, switch_under_load
 from bluegreen.domain.naming import PoolId, RouteId
 from bluegreen.domain.routing import Listener, Pool, Route, Routing, Server

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.consul_program import a_consul
-from tests.support.docker_engine import free_port
+from tests.support.ports import free_port
 from tests.support.zookeeper_program import a_zookeeper
 
 from bench.row import Row, spread

@@ -11,10 +11,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
+from tests.support.ports import free_port
 
 from bench.peers import DEFAULTS
 from bench.row import Row, spread
-from bench.stage import await_true, free_port, haproxy, listens, nginx, nginx_config
+from bench.stage import await_true, haproxy, listens, nginx, nginx_config
 from bench.throughput import LOAD_CPU, PROXY_CPU, Proxy, alternate, differs
 from bluegreen.domain.naming import Color, pool_id, route_id
 from bluegreen.domain.routing import Listener, Pool, Route, Routing, Server

@@ -7,12 +7,12 @@ import statistics
 from collections import Counter
 
 import psutil
+from tests.support.ports import free_port
 
 from bench.controller import Controller
 from bench.row import Row, percentile, spread
 from bench.rows.switch import switch_ours
 from bench.stacks import two_colors
-from bench.stage import free_port
 from bench.switching import Switching
 from bench.watchers import watching
 

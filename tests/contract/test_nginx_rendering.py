@@ -15,8 +15,8 @@ import httpx
 from bluegreen.domain.naming import PoolId, RouteId
 from bluegreen.domain.routing import Listener, Maintenance, Mode, Pool, PoolOptions, Route, Routing, Server
 from bluegreen.drivers.balancers.nginx import render
-from tests.support.docker_engine import free_port
 from tests.support.nginx_program import HERE, running
+from tests.support.ports import free_port
 
 BLUE, GREEN, TCP, NONE = (
     PoolId(f"shop.{name}") for name in ("web.blue", "web.green", "mail.blue", "new.blue")

@@ -18,8 +18,9 @@ from bluegreen.domain.spec import RestartPolicy
 from bluegreen.drivers.runtimes.docker import DockerRuntime, Options, diagnose, open_runtime
 from bluegreen.testing.runtime_contract import watching
 from tests.support import images
-from tests.support.docker_engine import DockerEngine, free_port
+from tests.support.docker_engine import DockerEngine
 from tests.support.docker_instances import PATIENCE, Stage
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.docker

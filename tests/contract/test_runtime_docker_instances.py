@@ -16,8 +16,9 @@ from bluegreen.domain.instance import InstanceState, RuntimeEventKind
 from bluegreen.domain.spec import ContainerOptions, Limits, Mount, PortMapping, RestartPolicy
 from bluegreen.drivers.runtimes.docker import DockerRuntime, Options, open_runtime
 from bluegreen.testing.runtime_contract import http_get, watching
-from tests.support.docker_engine import DockerEngine, free_port
+from tests.support.docker_engine import DockerEngine
 from tests.support.docker_instances import PATIENCE, Stage
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.docker

@@ -16,8 +16,9 @@ from bluegreen.domain.errors import BluegreenError, Temporary, UserError
 from bluegreen.domain.instance import Prepared
 from bluegreen.domain.spec import ServiceSpec
 from bluegreen.drivers.runtimes.docker import Options, open_runtime
-from tests.support.docker_engine import DockerEngine, free_port
+from tests.support.docker_engine import DockerEngine
 from tests.support.image_registry import ImageRegistry, serving
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.docker
 

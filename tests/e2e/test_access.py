@@ -15,8 +15,8 @@ import httpx
 import psutil
 
 from tests.support.certificates import self_signed_pem
-from tests.support.docker_engine import free_port
 from tests.support.house import House, Ran, managed
+from tests.support.ports import free_port
 
 NAME = "localhost"
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.e2e.test_no_request_fails import unharmed
-from tests.support.docker_engine import free_port
 from tests.support.house import House, managed
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 BROKEN = """web:

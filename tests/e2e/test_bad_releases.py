@@ -17,8 +17,8 @@ import pytest
 from tests.e2e.bad_releases import POLICY, Street, base, begin, instance, refused, under_load, with_policy
 from tests.e2e.conftest import Build
 from tests.e2e.test_no_request_fails import unharmed
-from tests.support.docker_engine import free_port
 from tests.support.house import House, Refused, two_colors
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 

@@ -11,8 +11,8 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from bluegreen.domain.policy import RolloutPolicy
 from tests.support.browser import Desk, violations
-from tests.support.docker_engine import free_port
 from tests.support.house import APP, House, managed
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 expect.set_options(timeout=20_000)

@@ -21,7 +21,8 @@ import psutil
 import pytest
 
 from tests.support import images
-from tests.support.docker_engine import DockerEngine, free_port
+from tests.support.docker_engine import DockerEngine
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 KEYS = [

@@ -15,9 +15,10 @@ import pytest
 from bluegreen.domain.policy import RolloutPolicy
 from bluegreen.load import LoadProcess
 from tests.e2e.test_no_request_fails import unharmed
-from tests.support.docker_engine import DockerEngine, free_port
+from tests.support.docker_engine import DockerEngine
 from tests.support.house import APP, House, managed
 from tests.support.image_registry import serving
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.docker

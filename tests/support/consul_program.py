@@ -8,12 +8,10 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from bluegreen.drivers.registries.consul import ConsulRegistry, Options, open_re
 from bluegreen.ports.registry import Registry
 from tests.support.freezing import freeze
 from tests.support.images import REPOSITORY
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 
@@ -65,7 +64,7 @@ class Consul:
             )
 
     def _write_configuration(self) -> None:
-        http, dns, serf, server = _free_ports(4)
+        http, dns, serf, server = (free_port() for _ in range(4))
         self.url, self.dns_port = f"http://127.0.0.1:{http}", dns
         configuration = {
             "server": True,
@@ -219,24 +218,3 @@ async def consul_stage(consul: Consul) -> AsyncIterator[ConsulStage]:
     await consul.until_ready()
     await consul.clear()
     yield ConsulStage(consul)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that are free for TCP and UDP."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with ExitStack() as held:
-            try:
-                return [_free_port(held) for _ in range(count)]
-            except OSError:
-                continue
-    raise AssertionError("no free ports")
-
-
-def _free_port(held: ExitStack) -> int:
-    tcp = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-    tcp.bind(("127.0.0.1", 0))
-    udp = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-    port = int(tcp.getsockname()[1])
-    udp.bind(("127.0.0.1", port))
-    return port

@@ -335,11 +335,6 @@ def _until(condition: Callable[[], bool], timeout: float, otherwise: str) -> Non
         time.sleep(0.02)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
 def docker_engine() -> Iterator[DockerEngine]:
     """The engine that the whole session shares, with the sample images in it."""

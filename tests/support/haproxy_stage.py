@@ -19,6 +19,7 @@ from bluegreen.domain.naming import PoolId
 from bluegreen.drivers.balancers.haproxy import HaproxyBalancer, Options, open_balancer
 from bluegreen.drivers.balancers.haproxy.runtime_api import RuntimeApi
 from bluegreen.drivers.balancers.haproxy.stats import state_rows
+from tests.support.ports import free_port
 
 Way = Mapping[str, Any]
 """How HAProxy is run: the driver's options besides its folder."""
@@ -212,10 +213,7 @@ class HaproxyStage:
         assert status == 200
 
     def free_port(self) -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-            return port
+        return free_port()
 
     def taken_port(self) -> int:
         listener = self._things.enter_context(socket.create_server(("127.0.0.1", 0)))

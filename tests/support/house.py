@@ -31,7 +31,7 @@ from bluegreen.domain.routing import Listener
 from bluegreen.domain.spec import Link, ProcessSpec, RestartPolicy, ServiceSpec
 from bluegreen.domain.stack import BalancerSpec, RouteSpec, StackSpec
 from bluegreen.load import LoadProcess, Plan
-from tests.support.docker_engine import free_port
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 CHECK = HealthCheck(method="OPTIONS", path="/ping", interval=0.5, timeout=0.5, rise=1, fall=2)

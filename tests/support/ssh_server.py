@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.support.docker_engine import free_port
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 PROGRAMS = str(Path(sys.executable).parent)

@@ -8,7 +8,7 @@ from typing import Any
 
 from bluegreen.drivers.balancers.nginx.layout import STREAM_MODULE
 from bluegreen.drivers.proxies.processes import until_one_ends
-from tests.support.docker_engine import free_port
+from tests.support.ports import free_port
 
 MAIN = """load_module {module};
 user www-data;

@@ -12,6 +12,7 @@ from http.client import HTTPConnection
 import pytest
 
 from bluegreen.sample.streams import accept
+from tests.support.ports import free_port
 from tests.support.sample_app import Sample, Start
 from tests.support.waiting import until
 
@@ -118,8 +119,7 @@ def test_a_late_ping_is_an_answer(start: Start) -> None:
 
 
 def test_it_listens_where_nobody_expects_it(start: Start) -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as reserved:
-        port = reserved.getsockname()[1]
+    port = free_port()
     sample = start("--listen-on", str(port))
     assert sample.port == port
     assert sample.request("GET", "/ping")[0] == 200
