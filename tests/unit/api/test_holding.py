@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
+from bluegreen.api.web import looks
 from bluegreen.domain.access import Role
 from bluegreen.domain.rollout import Phase, Rollout
 from bluegreen.engine.commands import releases
@@ -76,5 +78,23 @@ def test_the_page_says_what_it_will_do_and_does_that_only() -> None:
             await browser.http.post(f"/rollouts/{rollout.id}/promote", data={"csrf": csrf, "skip": "bake"})
         ended = await finished(scene.world, rollout)
         assert ended.phase is Phase.DONE
+
+    play(story)
+
+
+def test_who_aborts_sees_what_came_of_it_and_not_for_ever() -> None:
+    async def story(scene: Scene) -> None:
+        rollout = await settled(scene)
+        async with Browser(scene.app) as browser:
+            await browser.log_in(await scene.token(Role.DEPLOYER))
+            await releases.abort(scene.engine, rollout.id)
+            assert (await finished(scene.world, rollout)).phase is Phase.REVERTED
+            page = (await browser.get(f"/services/{SHOP}/web")).text
+            assert '<span class="outcome reverted">reverted</span></h2>' in page
+            assert "traffic is back where it was" in page
+            assert f"/rollouts/{rollout.id}/abort" not in page
+            await asyncio.sleep(looks.FRESH + 1)
+            page = (await browser.get(f"/services/{SHOP}/web")).text
+            assert "traffic is back where it was" not in page
 
     play(story)

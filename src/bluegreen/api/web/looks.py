@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from bluegreen.api.context import Context
@@ -21,6 +21,10 @@ from bluegreen.ports.journal import Query
 
 WARM = frozenset({Phase.SHIFTING, Phase.BAKING, Phase.DRAINING})
 
+FRESH = 300.0
+"""Seconds for which a service's page goes on to show a rollout that has ended: whoever aborted it, or
+looked away as it ended, is told what came of it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackLook:
@@ -31,8 +35,9 @@ class StackLook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceLook:
-    """One service. ``choices`` are the routes that lead to it and those that could, by name, each with
-    where else it may go; ``back`` says whether there is a way back."""
+    """One service. ``line`` is the rollout that runs or has just ended. ``choices`` are the routes that lead
+    to the service and those that could, by name, each with where else it may go; ``back`` says whether there
+    is a way back."""
 
     service: ServiceView
     routes: tuple[RouteView, ...]
@@ -79,11 +84,18 @@ async def service(use: Context, stack: str, name: str) -> ServiceLook:
         releases=tuple(reversed(releases))[:10],
         promoted=record.promoted,
         rollouts=tuple(history),
-        line=None if active is None else await line(use, active),
+        line=await _latest(use, active, history),
         choices=choices,
         back=bool(former) or is_warm(active),
         status=status,
     )
+
+
+async def _latest(use: Context, active: Rollout | None, history: Sequence[Rollout]) -> Timeline | None:
+    found = active or next(iter(history), None)
+    if found is None or (found.ended_at and use.engine.clock.now() - found.ended_at > FRESH):
+        return None
+    return await line(use, found)
 
 
 def is_warm(active: Rollout | None) -> bool:
