@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from bluegreen.domain.access import Role
+from bluegreen.domain.concealment import concealed
 from bluegreen.domain.rollout import Rollout, told
-from bluegreen.domain.secrecy import concealed
 from bluegreen.domain.stack import StackSpec
 
 Name = Annotated[str, Field(max_length=255)]

@@ -1,9 +1,9 @@
 """Which values of an environment nobody is shown, and what is shown in their place. Pure.
 
 Secret is what the stack file marks (``x-bluegreen: {secret_environment: […]}``), and what its name gives
-away: to hide one value too many costs a look into the file, to show one too many costs the secret. Values are
-masked at the one place where domain values become JSON (:func:`bluegreen.api.models.dump`), and struck out of
-what others have said (errors, log lines, answers to a probe) before it becomes an event, a reason, a view.
+away: to hide one value too many costs a look into the file, to show one too many costs the secret. Whole
+definitions are shown by :mod:`bluegreen.domain.concealment`; what others have said (errors, log lines,
+answers to a probe) has the values struck out before it becomes an event, a reason, a view.
 """
 
 from __future__ import annotations
@@ -11,13 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from typing import TypeVar
 
 from bluegreen.domain.errors import UserError
-from bluegreen.domain.release import Release
 from bluegreen.domain.rollout import Reason
 from bluegreen.domain.spec import ServiceSpec
-from bluegreen.domain.stack import StackSpec
 
 MASK = "(secret)"
 
@@ -25,8 +22,6 @@ SHORTEST = 6
 """Characters that a value has at least to be struck out of texts: shorter ones are in every other word."""
 
 _TELLING = re.compile(r"PASSW(OR)?D|PASSPHRASE|(^|_)PASS$|SECRET|TOKEN|CREDENTIAL|KEY(_|$)", re.IGNORECASE)
-
-T = TypeVar("T")
 
 
 def is_secret(name: str, marked: Collection[str] = ()) -> bool:
@@ -36,17 +31,6 @@ def is_secret(name: str, marked: Collection[str] = ()) -> bool:
 
 def masked(environment: Mapping[str, str], marked: Collection[str] = ()) -> dict[str, str]:
     return {name: MASK if is_secret(name, marked) else value for name, value in environment.items()}
-
-
-def concealed(value: T) -> T:
-    """Return a value of the domain with every secret in it masked."""
-    if isinstance(value, ServiceSpec):
-        return replace(value, environment=masked(value.environment, value.secrets))
-    if isinstance(value, StackSpec):
-        return replace(value, services=tuple(concealed(service) for service in value.services))
-    if isinstance(value, Release):
-        return replace(value, spec=concealed(value.spec))
-    return value
 
 
 def restored(spec: ServiceSpec, known: ServiceSpec | None) -> ServiceSpec:
@@ -62,12 +46,17 @@ def restored(spec: ServiceSpec, known: ServiceSpec | None) -> ServiceSpec:
     ]
     missing = [name for name in hidden if name not in before]
     if missing:
-        raise UserError(
-            f"{MASK} is no value for {', '.join(missing)} of {spec.name}: none is stored",
-            code="secret_unknown",
-            hint="Send the value itself; what the controller shows of a secret says only that there is one.",
-        )
+        raise nothing_stored(", ".join(missing), spec.name)
     return replace(spec, environment={**spec.environment, **{name: before[name] for name in hidden}})
+
+
+def nothing_stored(what: str, owner: str) -> UserError:
+    """Return the refusal of a mask that stands for nothing."""
+    return UserError(
+        f"{MASK} is no value for {what} of {owner}: none is stored",
+        code="secret_unknown",
+        hint="Send the value itself; what the controller shows of a secret says only that there is one.",
+    )
 
 
 def values(specs: Iterable[ServiceSpec | None]) -> frozenset[str]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import structlog
 
-from bluegreen.domain import secrecy
+from bluegreen.domain import balancer_secrecy, secrecy
 from bluegreen.domain.errors import BluegreenError, Temporary
 from bluegreen.domain.events import Event
 from bluegreen.domain.release import Release, ServiceRecord
@@ -187,7 +187,8 @@ class Ledger:
         specs = [s for spec in wanted for s in spec.services if service in ("", s.name)]
         rollouts = [r for key in own for r in (self.active.get(key), self.begun.get(key)) if r is not None]
         released = [release.spec for key in own for release in self._releases.get(key, ())]
-        return secrecy.values([*specs, *released, *(s for r in rollouts for s in (r.spec, r.former))])
+        own_words = secrecy.values([*specs, *released, *(s for r in rollouts for s in (r.spec, r.former))])
+        return own_words.union(*(balancer_secrecy.values(b) for spec in wanted for b in spec.balancers))
 
     def _discreet(self, event: Event) -> Event:
         secrets = self.secrets(event.stack, event.service)

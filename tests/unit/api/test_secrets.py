@@ -1,4 +1,4 @@
-"""No answer of the API holds a secret of an environment, whoever asks; and reading spoils no writing."""
+"""No answer of the API holds a secret of a definition, whoever asks; and reading spoils no writing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 from bluegreen.api.access import rights
 from bluegreen.domain.access import Role
 from bluegreen.domain.errors import Permanent
+from bluegreen.domain.routing import Tls
 from bluegreen.domain.secrecy import MASK
+from bluegreen.domain.stack import StackSpec
 from bluegreen.engine.commands import lookup, releases, stacks
 from tests.unit.api.operations import OPERATIONS, STREAMS
 from tests.unit.api.scene import SHOP, Scene, play
@@ -16,20 +18,32 @@ from tests.unit.api.test_rights import path_of
 from tests.unit.engine.world import finished
 
 MARKED, TELLING = "a-canary-that-is-marked", "a-canary-by-its-name"
-CANARIES = (MARKED, TELLING)
+PASSWORD, KEY = "a-canary-of-an-account", "a-canary-of-a-certificate"
+CANARIES = (MARKED, TELLING, PASSWORD, KEY)
 SECRETS = {"DATABASE_URL": MARKED, "DB_PASSWORD": TELLING}
+
+WRITTEN_OUT = ("GET", "/v1/export/{format}")
+"""A configuration that another box can run: with the balancer's keys and passwords, not with environments."""
 
 ENVIRONMENT = "/v1/services/web/environment?stack=shop"
 
 
 async def plant(scene: Scene) -> None:
-    """Have a service with two secrets, and a release that holds them."""
-    spec = scene.engine.ledger.spec(SHOP)
+    """Have a service with two secrets, a release that holds them, and a balancer with two of its own."""
+    spec = _with_accounts(scene.engine.ledger.spec(SHOP))
     web = spec.services[-1]
     planted = replace(web, environment={**SECRETS, "MODE": "fast"}, secrets=frozenset({"DATABASE_URL"}))
     begun = (await stacks.up(scene.engine, replace(spec, services=(*spec.services[:-1], planted)))).rollouts
     for rollout in begun:
         await finished(scene.world, await lookup.rollout(scene.engine, rollout.id))
+
+
+def _with_accounts(spec: StackSpec) -> StackSpec:
+    (lb,) = spec.balancers
+    pem = f"-----BEGIN PRIVATE KEY-----\n{KEY}\n-----END PRIVATE KEY-----\n"
+    (listener,) = lb.listeners
+    guarded = replace(listener, tls=Tls(certificates=(pem,)), basic_auth=(("ana", PASSWORD),))
+    return replace(spec, balancers=(replace(lb, listeners=(guarded,)),))
 
 
 def stored(scene: Scene) -> dict[str, str]:
@@ -45,7 +59,7 @@ def test_nobody_is_shown_a_secret_by_any_question() -> None:
         admin = await scene.token(Role.ADMIN)
         began = await scene.ask("POST", "/v1/services/web/deploy?stack=shop", admin, json=wish)
         assert began.status_code == 202, began.text
-        questions = [o for o in OPERATIONS if o[0] == "GET" and o not in STREAMS]
+        questions = [o for o in OPERATIONS if o[0] == "GET" and o not in STREAMS and o != WRITTEN_OUT]
         tokens = {Role.ADMIN: admin, **{r: await scene.token(r) for r in (Role.DEPLOYER, Role.VIEWER)}}
         for turn in range(2):
             for operation in questions:
@@ -75,6 +89,9 @@ def test_what_is_read_can_be_written_back() -> None:
         written = await scene.ask("PUT", "/v1/stacks/shop", token, json=read.json())
         assert (written.status_code, written.json()["rollouts"]) == (200, [])
         assert stored(scene) == {**SECRETS, "MODE": "fast"}
+        assert all(canary in repr(scene.engine.ledger.spec(SHOP)) for canary in CANARIES)
+        exported = await scene.ask("GET", "/v1/export/haproxy?stack=shop", token)
+        assert not [canary for canary in (MARKED, TELLING) if canary in exported.text]
 
     play(story)
 

@@ -6,13 +6,13 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from bluegreen.domain.composition import compose
+from bluegreen.domain.concealment import restored
 from bluegreen.domain.errors import BluegreenError, UserError
 from bluegreen.domain.events import Event
 from bluegreen.domain.naming import route_id
 from bluegreen.domain.plan import Action, Planned, live_release, plan
 from bluegreen.domain.release import ServiceRecord
 from bluegreen.domain.rollout import FINAL, Phase, Rollout
-from bluegreen.domain.secrecy import restored
 from bluegreen.domain.spec import config_hash
 from bluegreen.domain.stack import RouteSpec, StackSpec
 from bluegreen.engine.adoption import adopt
@@ -92,8 +92,7 @@ def _refuse_if_changed(engine: Engine, spec: StackSpec, seen: int | None) -> Non
 def _with_secrets(engine: Engine, spec: StackSpec) -> StackSpec:
     """Return ``spec`` with the stored values of secrets that it has as they are shown."""
     known = engine.ledger.stacks.get(spec.name)
-    before = {} if known is None else {service.name: service for service in known.spec.services}
-    return replace(spec, services=tuple(restored(one, before.get(one.name)) for one in spec.services))
+    return restored(spec, None if known is None else known.spec)
 
 
 def _keep_aim(engine: Engine, spec: StackSpec) -> StackSpec:
