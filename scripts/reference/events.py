@@ -14,7 +14,7 @@ from bluegreen.domain.rollout import Happened, Kind, Reason, Rollout
 from bluegreen.engine import narrate
 from reference.tables import made_from, table
 
-_KIND = re.compile(r"(stack|service|rollout|instance|override|loop|balancer|journal)\.[a-z_]+")
+_KIND = re.compile(r"(stack|service|rollout|instance|override|lock|loop|balancer|journal)\.[a-z_]+")
 
 _OTHERS = {
     "rollout.began": "a rollout was begun: by `up`, `deploy`, `switch`, `redeploy`, `rollback`",
@@ -35,6 +35,8 @@ _OTHERS = {
     "service.alarm": "no instance passes its check, or what hangs is not restarted: why, and what to do",
     "instance.restored": "the upkeep gave a running instance back its name or its network, taken by hand",
     "instance.start_failed": "the upkeep could not start one, and why; it tries again with growing pauses",
+    "lock.set": "somebody lets nothing new be released of a stack or a service, and why",
+    "lock.lifted": "a lock was taken away",
     "stack.changed": "what is wanted of a stack was changed",
     "stack.adopted": "a stack that ran but was not in the journal was taken over from its labels",
     "stack.removed": "a stack was taken down",

@@ -1,4 +1,4 @@
-"""The pages on checks, draining and maintenance: commands they show are run, stack files checked."""
+"""The pages on checks, draining, maintenance and locks: commands they show are run, stack files checked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.docs.pages import ROOT, blocks, commands
 from tests.support.house import House, managed
 
 HOWTO = ROOT / "docs" / "howto"
-PAGES = ("health-checks.md", "draining.md", "maintenance.md")
+PAGES = ("health-checks.md", "draining.md", "maintenance.md", "lock.md")
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -12,6 +12,7 @@ from bluegreen.api.routes import (
     export,
     hooks,
     instances,
+    locks,
     metrics,
     rollouts,
     routes,
@@ -20,7 +21,7 @@ from bluegreen.api.routes import (
 )
 from bluegreen.api.web import entry, live, logs, pages, reference
 
-_NOUNS = (stacks, services, routes, instances, rollouts, boxes, export, access, hooks, metrics)
+_NOUNS = (stacks, services, routes, instances, rollouts, locks, boxes, export, access, hooks, metrics)
 ROUTERS = tuple(noun.router for noun in _NOUNS)
 
 PAGES = (live.router, pages.router, logs.router)

@@ -66,6 +66,17 @@ class MaintenanceBody(Body):
     retry_after: int = Field(60, ge=1, le=86_400, description="seconds, for `Retry-After`")
 
 
+class LockBody(Body):
+    why: str = Field(max_length=500, examples=["the sale runs until Monday"])
+    seconds: float | None = Field(
+        None,
+        gt=0,
+        le=366 * 86_400,
+        description="how long; until it is unlocked if absent",
+        examples=[172_800],
+    )
+
+
 class Environment(Body):
     put: dict[str, str] = Field(default_factory=dict, examples=[{"LOG_LEVEL": "debug"}])
     drop: list[str] = Field(default_factory=list, examples=[["OLD_FLAG"]])

@@ -34,6 +34,8 @@ _CONFLICTS = frozenset(
         "already_live",
         "token_exists",
         "box_follows",
+        "locked",
+        "not_locked",
         "hook_exists",
         "delivery_reused",
         "delivery_repeated",

@@ -50,6 +50,8 @@ ROOT = {
     "ready": Entry(
         "steer:ready", "Take back `drain` or `force`: the checks of an instance decide again.", _STEER
     ),
+    "lock": Entry("lock:lock", "Let nothing new be released for now, and say why.", _STEER),
+    "unlock": Entry("lock:unlock", "Take a lock away, whoever gave it.", _STEER),
     "maintenance": Entry(
         "maintenance:maintenance", "Answer everybody on a route with 503 and a page, or end that.", _STEER
     ),

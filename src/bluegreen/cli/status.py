@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from bluegreen.cli.lazy import verb
+from bluegreen.cli.lock import locks_text
 from bluegreen.cli.output import clock, colored, line_text, span, table
 from bluegreen.cli.session import Session, pass_session
 from bluegreen.domain.errors import Temporary
@@ -63,6 +64,7 @@ def status_text(found: View) -> str:
     parts.append(services_text(found["services"]))
     parts += [_alarm(s) for s in found["services"] if s["alarm"]]
     parts += [boxes_text(found["boxes"])] if found.get("boxes") else []
+    parts += [locks_text(found["locks"])] if found.get("locks") else []
     warm = [r for r in found["rollouts"] if r["settled"] and r["phase"] == "baking"]
     parts += [_rollout_line(r) for r in found["rollouts"] if r not in warm or r.get("paused_at")]
     parts += [f"the way back is warm: `bluegreen rollback {_way_back(r)}`" for r in warm if r["source"]]

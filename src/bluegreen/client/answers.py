@@ -173,9 +173,22 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """A person's word that nothing new is released: of all of the stack where ``service`` is empty. ``until``
+    of ``None``: for as long as nobody takes it away."""
+
+    stack: str
+    service: str
+    who: str
+    why: str
+    since: float
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """Everything at one look; ``rollouts`` are those under way. ``balancer`` and ``registry`` say why they do
-    not answer, ``registry_since`` since when."""
+    not answer, ``registry_since`` since when; ``locks`` hold now."""
 
     services: tuple[Service, ...]
     routes: tuple[Route, ...]
@@ -185,6 +198,7 @@ class Status:
     registry: str = ""
     registry_since: float | None = None
     boxes: tuple[Box, ...] = ()
+    locks: tuple[Lock, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bluegreen.client.answers import About, Event, Instance, Rollout, Route, Service, Stack, Status
+from bluegreen.client.answers import About, Event, Instance, Lock, Rollout, Route, Service, Stack, Status
 from bluegreen.client.connection import Connection, path
 from bluegreen.client.reading import read, read_all
 
@@ -32,6 +32,10 @@ class Seeing(Connection):
         """Return the instances, of one service if it is named."""
         query = {**self._scope, "service": service}
         return read_all(Instance, self._calls.get("/v1/instances", query))
+
+    def locks(self) -> tuple[Lock, ...]:
+        """Return the locks that hold: what nothing new is released of, by whose word and why."""
+        return read_all(Lock, self._calls.get("/v1/locks", self._scope))
 
     def stacks(self) -> tuple[Stack, ...]:
         """Return the stacks that are wanted."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from bluegreen.client.answers import Rollout
+from collections.abc import Mapping
+
+from bluegreen.client.answers import Lock, Rollout
 from bluegreen.client.connection import Connection, path
+from bluegreen.client.reading import read
 
 
 class Steering(Connection):
@@ -52,6 +55,26 @@ class Steering(Connection):
     def open(self, route: str) -> None:
         """End the maintenance of a route."""
         self._calls.delete(path("routes", route, "maintenance"), self._scope)
+
+    def lock(self, service: str, *, why: str, seconds: float | None = None) -> Lock:
+        """Let nothing new be released of a service until :meth:`unlock`, or for ``seconds``; to go back stays
+        possible. Raises ``UserError`` (``locked``) when somebody else has locked it."""
+        return self._lock(path("services", service, "lock"), why, seconds, self._scope)
+
+    def unlock(self, service: str) -> Lock:
+        """Take the lock of a service away, whoever gave it. Raises ``UserError`` (``not_locked``)."""
+        return read(Lock, self._calls.delete(path("services", service, "lock"), self._scope))
+
+    def lock_stack(self, stack: str, *, why: str, seconds: float | None = None) -> Lock:
+        """The same for all of a stack."""
+        return self._lock(path("stacks", stack, "lock"), why, seconds, {})
+
+    def unlock_stack(self, stack: str) -> Lock:
+        """Take the lock of a stack away; those of its services stay. Raises as :meth:`unlock` does."""
+        return read(Lock, self._calls.delete(path("stacks", stack, "lock")))
+
+    def _lock(self, where: str, why: str, seconds: float | None, scope: Mapping[str, object]) -> Lock:
+        return read(Lock, self._calls.put(where, {"why": why, "seconds": seconds}, scope))
 
     def forget_box(self, box: str) -> None:
         """Miss the balancer of another box no more, as it is gone for good. Raises ``UserError``

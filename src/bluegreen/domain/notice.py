@@ -23,6 +23,8 @@ TOLD = frozenset(
         "service.alarm",
         "loop.alarm",
         "override.set",
+        "lock.set",
+        "lock.lifted",
         "stack.adopted",
         "stack.removed",
     }

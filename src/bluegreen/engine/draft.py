@@ -11,7 +11,7 @@ from bluegreen.domain.release import Release, ServiceRecord
 from bluegreen.domain.rollout import Happened, Rollout
 from bluegreen.domain.steps import Step
 from bluegreen.engine.ledger import Ledger
-from bluegreen.ports.journal import AddRelease, Change, SaveRollout, SaveService, SaveStack, StackRecord
+from bluegreen.ports.journal import AddRelease, Change, SaveRollout, SaveService, SaveStack
 
 
 @dataclass(slots=True)
@@ -59,9 +59,8 @@ class Draft:
                     SaveService(_bump(service, ledger))
                 ]
             if stack is not None and (spec := targets.after(stack.spec, after, happened)) is not None:
-                stack = StackRecord(
-                    spec=spec, generation=ledger.stacks[rollout.stack].generation + 1, changed_at=after.since
-                )
+                stored = ledger.stacks[rollout.stack].generation
+                stack = replace(stack, spec=spec, generation=stored + 1, changed_at=after.since)
                 rows = [r for r in rows if not isinstance(r, SaveStack)] + [SaveStack(stack)]
         return (*rows, SaveRollout(rollout))
 

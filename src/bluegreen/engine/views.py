@@ -11,6 +11,7 @@ from bluegreen.domain.facts import InstanceFacts
 from bluegreen.domain.instance import Instance
 from bluegreen.domain.latency import Traffic
 from bluegreen.domain.live import live_pool
+from bluegreen.domain.lock import Lock
 from bluegreen.domain.naming import Color, PoolId, pool_id, route_id, service_of
 from bluegreen.domain.override import in_force
 from bluegreen.domain.plan import live_release
@@ -21,6 +22,7 @@ from bluegreen.domain.routing import BalancerFacts
 from bluegreen.domain.secrecy import struck
 from bluegreen.domain.spec import config_hash
 from bluegreen.domain.stack import RouteSpec
+from bluegreen.engine.commands import locks
 from bluegreen.engine.engine import Engine
 from bluegreen.engine.ledger import ServiceKey
 
@@ -123,7 +125,8 @@ class BoxView:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusView:
     """Everything at one look. ``balancer`` says why the balancer did not answer, if it did not; ``registry``
-    why a registry does not know what it is to know, ``registry_since`` (UNIX seconds) since when."""
+    why a registry does not know what it is to know, ``registry_since`` (UNIX seconds) since when. ``locks``
+    are those that hold."""
 
     services: tuple[ServiceView, ...]
     routes: tuple[RouteView, ...]
@@ -133,6 +136,7 @@ class StatusView:
     registry: str = ""
     registry_since: float | None = None
     boxes: tuple[BoxView, ...] = ()
+    locks: tuple[Lock, ...] = ()
 
 
 class Viewer:
@@ -156,6 +160,7 @@ class Viewer:
             instances=instances,
             rollouts=active,
             balancer=silent,
+            locks=locks.listed(self._engine, stack),
             **self._elsewhere(stack),
         )
         return view, facts

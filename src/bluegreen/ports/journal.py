@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bluegreen.domain.events import Event
+from bluegreen.domain.lock import Lock
 from bluegreen.domain.release import Release, ServiceRecord
 from bluegreen.domain.rollout import Rollout
 from bluegreen.domain.stack import StackSpec
@@ -14,11 +15,13 @@ from bluegreen.domain.stack import StackSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackRecord:
-    """A stack as it was last wanted. ``generation`` grows by one with every change."""
+    """A stack as it was last wanted, and who keeps it from being changed. ``generation`` grows by one with
+    every change of either."""
 
     spec: StackSpec
     generation: int
     changed_at: float
+    locks: tuple[Lock, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from bluegreen.api.web import entry, reference
 from bluegreen.api.web.page import PageRoute
 from bluegreen.domain.access import Role
 from bluegreen.domain.naming import PoolId
-from bluegreen.engine.commands import releases
+from bluegreen.engine.commands import locks, releases
 from bluegreen.ports.requests import Batch, Seen
 from tests.unit.api.browser import Browser, field
 from tests.unit.api.scene import BLOG, SHOP, Scene, play
@@ -39,6 +39,8 @@ async def path_of(scene: Scene, path: str, stack: str = SHOP) -> str:
         rollouts = [r for r in scene.engine.rollouts() if r.stack == stack and not r.final]
         rollout = rollouts[0] if rollouts else await releases.deploy(scene.engine, "web", stack=stack)
         path = path.replace("{id}", rollout.id)
+    if path.endswith("/unlock") and not locks.listed(scene.engine, stack):
+        await locks.lock(scene.engine, stack, who="ana", why="the sale")
     name = f"{stack}-web-r1-1" if path.startswith("/instances") else "lb" if "routes" in path else "web"
     return path.replace("{stack}", stack).replace("{name}", name)
 

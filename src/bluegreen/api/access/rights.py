@@ -27,6 +27,7 @@ _VIEWER: tuple[Operation, ...] = (
     ("GET", "/v1/events/stream"),
     ("GET", "/v1/checks"),
     ("GET", "/v1/boxes"),
+    ("GET", "/v1/locks"),
     ("GET", "/metrics"),
 )
 
@@ -62,6 +63,10 @@ _DEPLOYER: tuple[Operation, ...] = (
     ("POST", "/v1/instances/{name}/force-up"),
     ("POST", "/v1/instances/{name}/restart"),
     ("DELETE", "/v1/boxes/{name}"),
+    ("PUT", "/v1/stacks/{name}/lock"),
+    ("DELETE", "/v1/stacks/{name}/lock"),
+    ("PUT", "/v1/services/{name}/lock"),
+    ("DELETE", "/v1/services/{name}/lock"),
     ("POST", "/v1/hooks/{name}"),
 )
 
@@ -104,6 +109,8 @@ PAGES: dict[Operation, Role] = {
             "/services/{stack}/{name}/deploy",
             "/services/{stack}/{name}/rollback",
             "/services/{stack}/{name}/scale",
+            "/services/{stack}/{name}/lock",
+            "/services/{stack}/{name}/unlock",
             "/routes/{stack}/{name}/switch",
             "/routes/{stack}/{name}/rollback",
             "/rollouts/{id}/abort",

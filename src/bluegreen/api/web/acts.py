@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bluegreen.api.context import Context
-from bluegreen.api.web import holding, plans
+from bluegreen.api.web import holding, locking, plans
 from bluegreen.api.web.page import Form
 from bluegreen.api.web.plans import Plan, Target, number
 from bluegreen.domain.rollout import Rollout
@@ -17,6 +17,7 @@ from bluegreen.engine.commands import instances, lookup, releases, services, tra
 
 Ask = Callable[[Context, Target], Awaitable[Plan]]
 Do = Callable[[Context, Target, Form], Awaitable[Rollout | None]]
+"""Returns the rollout that it begins or steers, if any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,8 @@ ACTS = (
     Act(path=f"{_SERVICE}/deploy", noun="services", ask=plans.deploy, do=_deploy),
     Act(path=f"{_SERVICE}/rollback", noun="services", ask=plans.rollback, do=_rollback),
     Act(path=f"{_SERVICE}/scale", noun="services", ask=plans.scale, do=_scale),
+    Act(path=f"{_SERVICE}/lock", noun="services", ask=locking.ask_lock, do=locking.lock),
+    Act(path=f"{_SERVICE}/unlock", noun="services", ask=locking.ask_unlock, do=locking.unlock),
     Act(path=f"{_ROUTE}/switch", noun="routes", ask=plans.switch, do=_switch),
     Act(path=f"{_ROUTE}/rollback", noun="routes", ask=plans.back, do=_back),
     Act(path="/rollouts/{id}/abort", noun="rollouts", ask=plans.abort, do=_abort),

@@ -9,12 +9,13 @@ from bluegreen.api.context import Context
 from bluegreen.api.web.timeline import Timeline, timeline
 from bluegreen.domain.access import Actor
 from bluegreen.domain.events import Event
+from bluegreen.domain.lock import Lock
 from bluegreen.domain.naming import PoolId, pool_id, route_id
 from bluegreen.domain.release import Release
 from bluegreen.domain.rollout import Phase, Rollout
 from bluegreen.domain.routing import Routing
 from bluegreen.domain.stack import RouteSpec, StackSpec
-from bluegreen.engine.commands import lookup
+from bluegreen.engine.commands import locks, lookup
 from bluegreen.engine.ledger import ServiceKey
 from bluegreen.engine.views import InstanceView, RouteView, ServiceView, StatusView
 from bluegreen.ports.journal import Query
@@ -37,7 +38,7 @@ class StackLook:
 class ServiceLook:
     """One service. ``line`` is the rollout that runs or has just ended. ``choices`` are the routes that lead
     to the service and those that could, by name, each with where else it may go; ``back`` says whether there
-    is a way back."""
+    is a way back, ``lock`` what keeps new releases out."""
 
     service: ServiceView
     routes: tuple[RouteView, ...]
@@ -48,6 +49,7 @@ class ServiceLook:
     line: Timeline | None
     choices: tuple[tuple[str, tuple[str, ...]], ...]
     back: bool
+    lock: Lock | None
     status: StatusView
 
 
@@ -87,6 +89,7 @@ async def service(use: Context, stack: str, name: str) -> ServiceLook:
         line=await _latest(use, active, history),
         choices=choices,
         back=bool(former) or is_warm(active),
+        lock=locks.covering(use.engine, *key),
         status=status,
     )
 
@@ -169,6 +172,7 @@ def _sifted(status: StatusView, actor: Actor) -> StatusView:
         instances=tuple(i for i in status.instances if actor.sees(i.stack)),
         rollouts=tuple(r for r in status.rollouts if actor.sees(r.stack)),
         boxes=tuple(b for b in status.boxes if actor.sees(b.stack)),
+        locks=tuple(lock for lock in status.locks if actor.sees(lock.stack)),
     )
 
 

@@ -116,7 +116,8 @@ def _add(act: Act) -> None:
 
 def _target(request: Request) -> Target:
     named = request.path_params
-    return Target(named.get("name") or named["id"], named.get("stack"))
+    who = guard.actor(request).name
+    return Target(named.get("name") or named["id"], named.get("stack"), who)
 
 
 for _act in ACTS:

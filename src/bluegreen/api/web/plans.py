@@ -19,10 +19,11 @@ from bluegreen.engine.ledger import ServiceKey
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What an act is done to: a name, and its stack where the address says it."""
+    """What an act is done to: a name, and its stack where the address says it; and ``who`` does it."""
 
     name: str
     stack: str | None = None
+    who: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

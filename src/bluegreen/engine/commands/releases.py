@@ -16,7 +16,7 @@ from bluegreen.domain.rollout import BEFORE_TRAFFIC, Happened, Kind, Phase, Reas
 from bluegreen.domain.secrecy import restored
 from bluegreen.domain.spec import ServiceSpec
 from bluegreen.domain.stack import StackSpec
-from bluegreen.engine.commands import lookup
+from bluegreen.engine.commands import locks, lookup
 from bluegreen.engine.engine import Engine
 from bluegreen.engine.ledger import ServiceKey
 from bluegreen.ports.journal import SaveStack, StackRecord
@@ -37,9 +37,10 @@ async def deploy(
 ) -> Rollout:
     """Begin a new release of a service, as the rollout ``id`` (a new one if empty); returns at once.
 
-    Raises ``UserError`` (``rollout_in_progress``) while another one has not settled."""
+    Raises ``UserError``: ``rollout_in_progress`` while another one has not settled, ``locked``."""
     key = lookup.service(engine, name, stack)
     async with engine.lock(key[0]):
+        locks.require_unlocked(engine, *key)
         await make_room(engine, key)
         spec = engine.ledger.spec(key[0])
         wanted = _wanted(spec, key[1])
@@ -176,8 +177,10 @@ async def save_service_spec(engine: Engine, stack: StackSpec, spec: ServiceSpec)
 async def save_stack(engine: Engine, stack: StackSpec, message: str) -> None:
     now = engine.clock.now()
     before = engine.ledger.stacks.get(stack.name)
-    generation = 1 if before is None else before.generation + 1
-    record = StackRecord(spec=stack, generation=generation, changed_at=now)
+    if before is None:
+        record = StackRecord(spec=stack, generation=1, changed_at=now)
+    else:
+        record = replace(before, spec=stack, generation=before.generation + 1, changed_at=now)
     event = Event(kind="stack.changed", message=message, at=now, stack=stack.name)
     await engine.ledger.commit((SaveStack(record),), (event,))
 

@@ -10,7 +10,7 @@ from bluegreen.domain.release import ServiceRecord
 from bluegreen.domain.rollout import Rollout
 from bluegreen.domain.secrecy import restored
 from bluegreen.domain.spec import ServiceSpec
-from bluegreen.engine.commands import lookup
+from bluegreen.engine.commands import locks, lookup
 from bluegreen.engine.commands.releases import (
     is_live,
     make_room,
@@ -45,6 +45,7 @@ async def stop(engine: Engine, name: str, *, stack: str | None = None, force: bo
     """Stop every instance and keep it. Refused for a live service unless forced."""
     key = lookup.service(engine, name, stack)
     async with engine.lock(key[0]):
+        locks.require_unlocked(engine, *key)
         if not force:
             _refuse_if_live(engine, key, "stop")
         return await _save(engine, key, lambda record: replace(record, stopped=True))
@@ -59,6 +60,7 @@ async def start(engine: Engine, name: str, *, stack: str | None = None) -> Rollo
             await _save(engine, key, lambda record: replace(record, stopped=False))
             await _start_again(engine, record)
             return None
+        locks.require_unlocked(engine, *key)
         await make_room(engine, key)
         spec = _spec(engine, key)
         rollout = await new_deploy(engine, engine.ledger.spec(key[0]), spec)
@@ -72,6 +74,7 @@ async def terminate(
     """Remove every instance; the definition stays. Refused for a live service unless forced."""
     key = lookup.service(engine, name, stack)
     async with engine.lock(key[0]):
+        locks.require_unlocked(engine, *key)
         if not force:
             _refuse_if_live(engine, key, "terminate")
         await make_room(engine, key)
@@ -90,6 +93,7 @@ async def set_environment(
     """Change the wanted environment: the definition only, until the service is redeployed."""
     key = lookup.service(engine, name, stack)
     async with engine.lock(key[0]):
+        locks.require_unlocked(engine, *key)
         service = _spec(engine, key)
         kept = {} if replace_all else {k: v for k, v in service.environment.items() if k not in drop}
         changed = restored(replace(service, environment={**kept, **(put or {})}), service)
@@ -113,6 +117,7 @@ async def set_image(engine: Engine, name: str, image: str, *, stack: str | None 
     """Change the wanted image: the definition only, until the service is redeployed."""
     key = lookup.service(engine, name, stack)
     async with engine.lock(key[0]):
+        locks.require_unlocked(engine, *key)
         changed = replace(_spec(engine, key), image=image)
         await save_service_spec(engine, engine.ledger.spec(key[0]), changed)
         return changed

@@ -16,7 +16,7 @@ from bluegreen.domain.rollout import FINAL, Phase, Rollout
 from bluegreen.domain.spec import config_hash
 from bluegreen.domain.stack import RouteSpec, StackSpec
 from bluegreen.engine.adoption import adopt
-from bluegreen.engine.commands import lookup
+from bluegreen.engine.commands import locks, lookup
 from bluegreen.engine.commands.releases import in_progress, make_room, new_deploy, save_stack
 from bluegreen.engine.engine import Engine
 from bluegreen.ports.journal import Change, DropStack, SaveRollout, SaveService
@@ -28,6 +28,9 @@ class Outcome:
 
     changes: tuple[Planned, ...]
     rollouts: tuple[Rollout, ...]
+
+
+_NOTHING = frozenset({Action.KEEP, Action.ORPHAN})
 
 
 async def plan_up(engine: Engine, spec: StackSpec, *, prune: bool = False) -> tuple[Planned, ...]:
@@ -59,6 +62,7 @@ async def up(
             await adopt(engine, spec)
         changes = await plan_up(engine, spec, prune=prune)
         kept = _keep_aim(engine, spec)
+        _refuse_if_locked(engine, kept, changes)
         for change in changes:
             _refuse_if_moving(engine, spec, change)
         _refuse_to_drop_routes(engine, spec)
@@ -87,6 +91,15 @@ def _refuse_if_changed(engine: Engine, spec: StackSpec, seen: int | None) -> Non
             evidence=(("you saw generation", str(seen)), ("stored now", str(stored))),
             hint="Nothing was done. Look at what would change now (`bluegreen plan`), then `up` again.",
         )
+
+
+def _refuse_if_locked(engine: Engine, spec: StackSpec, changes: tuple[Planned, ...]) -> None:
+    """What is locked may be named by ``up`` as it is, so that the rest of its file can be changed."""
+    known = engine.ledger.stacks.get(spec.name)
+    if known is not None and known.spec != spec:
+        differing = {one.name for one in spec.services if one != known.spec.service(one.name)}
+        moved = {change.service for change in changes if change.action not in _NOTHING}
+        locks.require_unlocked(engine, spec.name, *differing, *moved)
 
 
 def _with_secrets(engine: Engine, spec: StackSpec) -> StackSpec:
@@ -190,6 +203,7 @@ async def down(engine: Engine, name: str) -> None:
     """Take a stack away: its listeners first, then its instances, then the memory of it."""
     lookup.stack(engine, name)
     async with engine.lock(name):
+        locks.require_unlocked(engine, name, *(lock.service for lock in locks.listed(engine, name)))
         for key in [k for k in engine.ledger.services if k[0] == name]:
             await engine.end_loop(key)
         others = [r.spec for key, r in engine.ledger.stacks.items() if key != name]

@@ -14,7 +14,7 @@ from bluegreen.domain.rollout import Happened, Kind, Phase, Rollout
 from bluegreen.domain.spec import Link
 from bluegreen.domain.stack import RouteSpec, StackSpec, candidates
 from bluegreen.domain.targets import aim
-from bluegreen.engine.commands import lookup
+from bluegreen.engine.commands import locks, lookup
 from bluegreen.engine.commands.releases import in_progress, make_room, new_id, save_stack
 from bluegreen.engine.engine import Engine
 
@@ -25,7 +25,7 @@ async def switch(
     """Move a route (or all routes of a balancer) to ``target``, a service or ``blue``/``green``.
 
     Returns ``None`` when it is there already. Raises ``UserError``: ``unknown_target``,
-    ``target_absent`` (nothing of it runs), ``rollout_in_progress``.
+    ``target_absent`` (nothing of it runs), ``rollout_in_progress``, ``locked``.
     """
     found = lookup.routes(engine, route, stack)
     spec = found[0][0]
@@ -40,10 +40,18 @@ async def switch(
         back = await _go_back(engine, spec.name, pool)
         if back is not None:
             return back
+        if kind is not Kind.ROLLBACK:
+            locks.require_unlocked(engine, spec.name, *_concerned(engine, keys, pool))
         await _close_bakes(engine, spec.name, keys)
         await make_room(engine, (spec.name, service_of(pool)))
         moving = tuple(k for k in keys if engine.switchboard.routing.routes[k].live != (pool,))
         return await _begin(engine, engine.ledger.spec(spec.name), moving, pool, kind) if moving else None
+
+
+def _concerned(engine: Engine, keys: tuple[RouteId, ...], pool: PoolId) -> set[str]:
+    """Return the services that get traffic by a switch, or lose it."""
+    live = (pool for key in keys for pool in engine.switchboard.routing.routes[key].live)
+    return {service_of(pool), *map(service_of, live)}
 
 
 async def _begin(
@@ -102,6 +110,7 @@ async def set_links(
         if spec.service(link.service) is None:
             raise lookup.unknown("service", link.service, (s.name for s in spec.services))
     async with engine.lock(spec.name):
+        locks.require_unlocked(engine, spec.name, *(link.service for link in links))
         linked = tuple(link.service for link in links)
         names = frozenset(s.name for s in spec.services)
         moved = {r.name for _, r in found}

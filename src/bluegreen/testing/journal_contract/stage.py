@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bluegreen.domain.errors import BluegreenError
 from bluegreen.domain.events import Event
+from bluegreen.domain.lock import Lock
 from bluegreen.domain.naming import PoolId
 from bluegreen.domain.release import Release, ServiceRecord
 from bluegreen.domain.rollout import Kind, Phase, Rollout
@@ -31,7 +32,8 @@ class Stage(Protocol):
 
 
 def a_stack(generation: int = 1, name: str = "shop") -> StackRecord:
-    return StackRecord(spec=StackSpec(name=name), generation=generation, changed_at=NOW)
+    lock = Lock(stack=name, service="web", who="ana", why="the sale", since=NOW, until=NOW + 60.0)
+    return StackRecord(spec=StackSpec(name=name), generation=generation, changed_at=NOW, locks=(lock,))
 
 
 def a_service(generation: int = 1, name: str = "web", stack: str = "shop") -> ServiceRecord:

@@ -1,0 +1,98 @@
+"""Lock and unlock, and who is kept out: asked by every command that begins something."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bluegreen.domain import lock as locking
+from bluegreen.domain.errors import UserError
+from bluegreen.domain.events import Event
+from bluegreen.domain.lock import Lock
+from bluegreen.engine.commands import lookup
+from bluegreen.engine.engine import Engine
+from bluegreen.ports.journal import SaveStack
+
+
+def listed(engine: Engine, stack: str | None = None) -> tuple[Lock, ...]:
+    """Return the locks that hold now."""
+    now = engine.clock.now()
+    records = engine.ledger.stacks.values()
+    kept = (lock for record in records if stack in (None, record.spec.name) for lock in record.locks)
+    return locking.in_force(kept, now)
+
+
+def covering(engine: Engine, stack: str, service: str) -> Lock | None:
+    """Return the lock that keeps new releases of a service out: its own, else that of its stack."""
+    found = {lock.service: lock for lock in listed(engine, stack)}
+    return found.get(service) or found.get("")
+
+
+def require_unlocked(engine: Engine, stack: str, *services: str) -> None:
+    """Raise ``UserError`` (``locked``) while a lock covers one of ``services``, or all of ``stack``."""
+    known = engine.ledger.stacks.get(stack)
+    if known is not None:
+        locking.refuse(known.locks, services, engine.clock.now())
+
+
+async def lock(
+    engine: Engine, stack: str, service: str = "", *, who: str, why: str, seconds: float | None = None
+) -> Lock:
+    """Let nothing new be released of ``service``, or of all of ``stack``, until it is unlocked or for
+    ``seconds``.
+
+    Raises ``UserError``: ``locked`` when somebody else holds the same lock (one's own is given anew),
+    ``no_reason``.
+    """
+    lookup.stack(engine, stack)
+    if not why.strip():
+        raise UserError(
+            "a lock needs a reason", code="no_reason", hint="Say why to those who will meet it (--why TEXT)."
+        )
+    async with engine.lock(stack):
+        held = _held(engine, stack, service)
+        if held is not None and held.who != who:
+            raise locking.refusal(held)
+        now = engine.clock.now()
+        until = None if seconds is None else now + seconds
+        given = Lock(stack=stack, service=service, who=who, why=why, since=now, until=until)
+        event = _event(given, "lock.set", f"{given.what} is locked by {who}: {why}", now)
+        await _keep(engine, given, given, event)
+        return given
+
+
+async def unlock(engine: Engine, stack: str, service: str = "") -> Lock:
+    """Take a lock away, whoever gave it; return it. Raises ``UserError`` (``not_locked``)."""
+    lookup.stack(engine, stack)
+    async with engine.lock(stack):
+        held = _held(engine, stack, service)
+        if held is None:
+            raise not_locked(engine, stack, service)
+        event = _event(held, "lock.lifted", f"{held.what} is unlocked", engine.clock.now())
+        await _keep(engine, held, None, event)
+        return held
+
+
+def _held(engine: Engine, stack: str, service: str) -> Lock | None:
+    return next((one for one in listed(engine, stack) if one.service == service), None)
+
+
+async def _keep(engine: Engine, of: Lock, lock: Lock | None, event: Event) -> None:
+    """Store ``lock`` in place of the one of the same thing; those that are over are forgotten."""
+    record = engine.ledger.stacks[of.stack]
+    others = [one for one in locking.in_force(record.locks, event.at) if one.service != of.service]
+    kept = tuple(others) if lock is None else (*others, lock)
+    changed = replace(record, locks=kept, generation=record.generation + 1)
+    await engine.ledger.commit((SaveStack(changed),), (event,))
+
+
+def _event(lock: Lock, kind: str, message: str, now: float) -> Event:
+    return Event(kind=kind, message=message, at=now, stack=lock.stack, service=lock.service)
+
+
+def not_locked(engine: Engine, stack: str, service: str) -> UserError:
+    others = [lock.name for lock in listed(engine, stack)]
+    return UserError(
+        f"{service or stack} is not locked",
+        code="not_locked",
+        hint=f"What is: {', '.join(others)}." if others else "Nothing needs to be done.",
+    )
