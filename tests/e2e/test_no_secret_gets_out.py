@@ -55,7 +55,7 @@ services:
 ENDLESS = ("/v1/events/stream", "/live")
 """They last until somebody hangs up; the second says only that something changed."""
 
-LOOKS = ("service env ls web", "stack export shop", "plan -f {file}", "logs web")
+LOOKS = ("service env ls web", "stack export shop", "plan -f {file}", "logs web", "hook ls", "token ls")
 """Commands that print in words of their own; the others print what the API answers."""
 
 
@@ -237,6 +237,9 @@ def test_no_planted_secret_is_found_anywhere(tmp_path: Path) -> None:
             await asyncio.gather(*(box.do(*words.format(file=file).split()) for words in LOOKS))
             assert "(secret)" in box.seen["service env ls web"]
             assert "I use (secret)" in box.seen["logs web"]
+            assert "github" in box.seen["hook ls"]
+            await box.do("hook", "rm", "github")
+            assert "github" not in await box.do("hook", "ls")
             read_files(box)
             box.list_processes()
             box.seen |= {"log": box.house.log(), "told": "\n".join(box.told)}

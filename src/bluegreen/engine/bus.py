@@ -18,8 +18,8 @@ from bluegreen.ports.journal import Journal, Query
 BACKLOG = 1000
 """Events a listener may fall behind before it has to go back to the journal."""
 
-PAGE = 1000
-"""Events that are read from the journal at once."""
+PAGE = 100
+"""Events that are read from the journal at once: what a client that takes none of them keeps in memory."""
 
 
 class Behind(Exception):
