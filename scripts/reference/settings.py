@@ -27,10 +27,10 @@ _DEFAULTS = {"home": "`/var/lib/bluegreen` for root, else `$XDG_STATE_HOME/blueg
 _OTHERS = """
 ## Options of drivers
 
-Whatever opens a driver, each of its options that no setting above is about is also the variable
+Whatever opens a driver (`serve`, `balancer`, `discover`), each of its options is also the variable
 `BLUEGREEN_<NAME>_<OPTION>`: `BLUEGREEN_CONSUL_DEADLINE` is the option `deadline` of `consul`,
 `BLUEGREEN_FOLDER_EXPIRY` that of a driver `folder` which [another package](../howto/write-a-driver.md)
-brings. In a name, `-` is written as `_`. What a registry's URL says wins over the variable;
+brings. In a name, `-` is written as `_`. A flag, and what a registry's URL says, win over the variable;
 `BLUEGREEN_REGISTRY_TOKEN` is the secret of whatever registry is used. A bad option is refused by its full
 path (`folder.expiry`).
 

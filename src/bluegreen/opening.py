@@ -10,7 +10,7 @@ Whatever is opened, by whichever of them: each option of a driver may come from 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
@@ -47,7 +47,7 @@ def checked_options(group: str, name: str, options: Mapping[str, object]) -> Any
     if "state_dir" not in accepted.model_fields:
         chosen.pop("state_dir", None)
     try:
-        return accepted(**{**variables(name, os.environ), **chosen})
+        return accepted(**{**variables(name, os.environ, accepted.model_fields), **chosen})
     except ValidationError as error:
         raise UserError(
             f"the options of the driver {name} are not valid",
@@ -58,13 +58,15 @@ def checked_options(group: str, name: str, options: Mapping[str, object]) -> Any
         ) from error
 
 
-def variables(name: str, environment: Mapping[str, str]) -> dict[str, str]:
+def variables(name: str, environment: Mapping[str, str], options: Collection[str] = ()) -> dict[str, str]:
     """Return the options that variables give to the driver ``name``: ``BLUEGREEN_<NAME>_<OPTION>``.
 
-    Neither the controller's own settings are among them, nor what belongs to a driver with a longer name
-    (``BLUEGREEN_FOLDER_FAST_PATH`` is no option of ``folder`` where ``folder-fast`` is installed).
+    A setting of the controller is among them only if the driver has such an option (``options``), as on a box
+    nobody else reads it; never what belongs to a driver with a longer name (``BLUEGREEN_FOLDER_FAST_PATH`` is
+    no option of ``folder`` where ``folder-fast`` is installed).
     """
-    prefix, own = _prefix(name), {PREFIX + field.upper() for field in Settings.model_fields}
+    prefix = _prefix(name)
+    own = {PREFIX + field.upper() for field in Settings.model_fields} - {prefix + o.upper() for o in options}
     given = {k: v for k, v in environment.items() if k.startswith(prefix) and v and k not in own}
     given.pop(REGISTRY_TOKEN, None)
     if not given:

@@ -63,6 +63,18 @@ def test_a_variable_belongs_to_the_longest_name_and_a_setting_to_nobody(site: Pa
     assert variables("registry", {"BLUEGREEN_REGISTRY_TOKEN": "s3cret"}) == {}
 
 
+def test_a_setting_of_the_controller_counts_where_no_controller_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BLUEGREEN_NGINX_RUN", "existing")
+    monkeypatch.setenv("BLUEGREEN_NGINX_INCLUDE_DIR", "/srv/nginx")
+    found = checked_options("balancers", "nginx", {"state_dir": "/srv/box"})
+    assert (found.run, str(found.include_dir)) == ("existing", "/srv/nginx")
+    assert checked_options("balancers", "nginx", {"state_dir": "/srv/box", "run": "process"}).run == "process"
+    monkeypatch.setenv("BLUEGREEN_NGINX_RUN", "somehow")
+    with refused(UserError, "bad_setting") as evidence:
+        checked_options("balancers", "nginx", {"state_dir": "/srv/box"})
+    assert set(evidence) == {"nginx.run"}
+
+
 def test_a_state_folder_is_for_those_that_want_one(site: Path) -> None:
     foreign.put(site, "shelf-four", foreign.REGISTRY, balancers="shelf-four")
     assert checked_options("balancers", "shelf-four", {"state_dir": site}).max_age == 3
