@@ -68,7 +68,8 @@ async def up(
         _refuse_to_drop_routes(engine, spec)
         before = engine.ledger.stacks.get(spec.name)
         await _prove_structure(engine, kept)
-        await save_stack(engine, kept, f"stack {spec.name} is wanted: {len(spec.services)} services")
+        names = ", ".join(service.name for service in spec.services) or "no service"
+        await save_stack(engine, kept, f"stack {spec.name} is wanted: {names}")
         await engine.ledger.commit(lambda: _records(engine, kept))
         begun = await _begin(engine, kept, before.spec if before is not None else None, changes)
         for change in changes:
