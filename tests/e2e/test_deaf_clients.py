@@ -16,7 +16,7 @@ from tests.support.house import House, two_colors
 from tests.support.waiting import until
 
 DEAF = 100
-EVENTS = 600
+EVENTS = 300
 """With :data:`WHY` in each, more than the kernel and the server keep for a client that does not read."""
 
 WHY = "the sale runs until Monday. " * 17

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.e2e.conftest import Build
 from tests.e2e.test_no_request_fails import unharmed
-from tests.support.house import APP, managed
+from tests.support.house import APP, House, managed
 
 
-def test_nothing_new_gets_past_a_lock_and_the_way_back_does(build: Build) -> None:
+def test_nothing_new_gets_past_a_lock_and_the_way_back_does() -> None:
     async def main() -> None:
-        async with build() as house:
+        async with House.standing() as house:
             await house.up(managed(house.port, stop_grace=1.0))
 
             async def run(*words: str, code: int = 0) -> str:
