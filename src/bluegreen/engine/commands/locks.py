@@ -78,11 +78,14 @@ def _held(engine: Engine, stack: str, service: str) -> Lock | None:
 
 async def _keep(engine: Engine, of: Lock, lock: Lock | None, event: Event) -> None:
     """Store ``lock`` in place of the one of the same thing; those that are over are forgotten."""
-    record = engine.ledger.stacks[of.stack]
-    others = [one for one in locking.in_force(record.locks, event.at) if one.service != of.service]
-    kept = tuple(others) if lock is None else (*others, lock)
-    changed = replace(record, locks=kept, generation=record.generation + 1)
-    await engine.ledger.commit((SaveStack(changed),), (event,))
+
+    def rows() -> tuple[SaveStack, ...]:
+        record = engine.ledger.stacks[of.stack]  # a rollout may have moved its aim until it is our turn
+        others = [one for one in locking.in_force(record.locks, event.at) if one.service != of.service]
+        kept = tuple(others) if lock is None else (*others, lock)
+        return (SaveStack(replace(record, locks=kept, generation=record.generation + 1)),)
+
+    await engine.ledger.commit(rows, (event,))
 
 
 def _event(lock: Lock, kind: str, message: str, now: float) -> Event:
