@@ -149,6 +149,18 @@ def test_a_switch_is_refused_by_a_lock_of_either_end_and_the_way_back_is_not() -
     play(story, two_colors())
 
 
+@pytest.mark.parametrize("whole", [False, True], ids=["service", "stack"])
+def test_what_was_wanted_before_the_lock_is_not_released_by_up_either(whole: bool) -> None:
+    async def story(world: World, engine: Engine) -> None:
+        await services.set_image(engine, "web", "web:2")
+        await locks.lock(engine, "shop", "" if whole else "web", who="ana", why="the sale")
+        with pytest.raises(UserError, match="locked"):
+            await stacks.up(engine, engine.ledger.spec("shop"))
+        assert engine.active(("shop", "web")) is None
+
+    play(story, shop(POLICY))
+
+
 def test_a_rollout_under_way_goes_on_and_takes_no_lock_away() -> None:
     async def story(world: World, engine: Engine) -> None:
         rollout = await releases.deploy(engine, "web", image="web:2")

@@ -95,11 +95,14 @@ def _refuse_if_changed(engine: Engine, spec: StackSpec, seen: int | None) -> Non
 
 
 def _refuse_if_locked(engine: Engine, spec: StackSpec, changes: tuple[Planned, ...]) -> None:
-    """What is locked may be named by ``up`` as it is, so that the rest of its file can be changed."""
+    """What is locked may be named by ``up`` as it is, so that the rest of its file can be changed.
+
+    A file that is stored already may still release something: what was set and not yet redeployed.
+    """
     known = engine.ledger.stacks.get(spec.name)
-    if known is not None and known.spec != spec:
+    moved = {change.service for change in changes if change.action not in _NOTHING}
+    if known is not None and (moved or known.spec != spec):
         differing = {one.name for one in spec.services if one != known.spec.service(one.name)}
-        moved = {change.service for change in changes if change.action not in _NOTHING}
         locks.require_unlocked(engine, spec.name, *differing, *moved)
 
 
