@@ -6,7 +6,6 @@ from bluegreen.api.context import Context
 from bluegreen.api.web import words
 from bluegreen.api.web.page import Form
 from bluegreen.api.web.plans import Choice, Field, Plan, Target, page_of
-from bluegreen.domain import lock as locking
 from bluegreen.domain.errors import UserError
 from bluegreen.domain.lock import Lock
 from bluegreen.engine.commands import locks, lookup
@@ -18,9 +17,7 @@ _TIMES = {"": "until somebody unlocks it", "3600": "1 hour", "14400": "4 hours",
 async def ask_lock(use: Context, target: Target) -> Plan:
     key = lookup.service(use.engine, target.name, target.stack)
     times = tuple(Choice(value=value, label=label, chosen=not value) for value, label in _TIMES.items())
-    held = locks.covering(use.engine, *key)
-    if held is not None and held.service and held.who != target.who:
-        raise locking.refusal(held)
+    locks.refuse_others(use.engine, *key, target.who)
     return Plan(
         title=f"Lock {key[1]}",
         sentences=(

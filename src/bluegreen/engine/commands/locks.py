@@ -23,8 +23,14 @@ def listed(engine: Engine, stack: str | None = None) -> tuple[Lock, ...]:
 
 def covering(engine: Engine, stack: str, service: str) -> Lock | None:
     """Return the lock that keeps new releases of a service out: its own, else that of its stack."""
-    found = {lock.service: lock for lock in listed(engine, stack)}
-    return found.get(service) or found.get("")
+    return _held(engine, stack, service) or _held(engine, stack, "")
+
+
+def refuse_others(engine: Engine, stack: str, service: str, who: str) -> None:
+    """Raise ``UserError`` (``locked``) when somebody else than ``who`` holds this very lock."""
+    held = _held(engine, stack, service)
+    if held is not None and held.who != who:
+        raise locking.refusal(held)
 
 
 def require_unlocked(engine: Engine, stack: str, *services: str) -> None:
@@ -49,14 +55,11 @@ async def lock(
             "a lock needs a reason", code="no_reason", hint="Say why to those who will meet it (--why TEXT)."
         )
     async with engine.lock(stack):
-        held = _held(engine, stack, service)
-        if held is not None and held.who != who:
-            raise locking.refusal(held)
+        refuse_others(engine, stack, service, who)
         now = engine.clock.now()
         until = None if seconds is None else now + seconds
         given = Lock(stack=stack, service=service, who=who, why=why, since=now, until=until)
-        event = _event(given, "lock.set", f"{given.what} is locked by {who}: {why}", now)
-        await _keep(engine, given, given, event)
+        await _store(engine, given, "lock.set", f"{given.what} is locked by {who}: {why}", holds=True)
         return given
 
 
@@ -67,8 +70,7 @@ async def unlock(engine: Engine, stack: str, service: str = "") -> Lock:
         held = _held(engine, stack, service)
         if held is None:
             raise not_locked(engine, stack, service)
-        event = _event(held, "lock.lifted", f"{held.what} is unlocked", engine.clock.now())
-        await _keep(engine, held, None, event)
+        await _store(engine, held, "lock.lifted", f"{held.what} is unlocked", holds=False)
         return held
 
 
@@ -76,20 +78,18 @@ def _held(engine: Engine, stack: str, service: str) -> Lock | None:
     return next((one for one in listed(engine, stack) if one.service == service), None)
 
 
-async def _keep(engine: Engine, of: Lock, lock: Lock | None, event: Event) -> None:
-    """Store ``lock`` in place of the one of the same thing; those that are over are forgotten."""
+async def _store(engine: Engine, lock: Lock, kind: str, message: str, *, holds: bool) -> None:
+    """Have ``lock`` hold in place of the one of the same thing, or none; forget those that are over."""
+    now = engine.clock.now()
 
     def rows() -> tuple[SaveStack, ...]:
-        record = engine.ledger.stacks[of.stack]  # a rollout may have moved its aim until it is our turn
-        others = [one for one in locking.in_force(record.locks, event.at) if one.service != of.service]
-        kept = tuple(others) if lock is None else (*others, lock)
+        record = engine.ledger.stacks[lock.stack]  # a rollout may have moved its aim until it is our turn
+        others = [one for one in locking.in_force(record.locks, now) if one.service != lock.service]
+        kept = (*others, lock) if holds else tuple(others)
         return (SaveStack(replace(record, locks=kept, generation=record.generation + 1)),)
 
+    event = Event(kind=kind, message=message, at=now, stack=lock.stack, service=lock.service)
     await engine.ledger.commit(rows, (event,))
-
-
-def _event(lock: Lock, kind: str, message: str, now: float) -> Event:
-    return Event(kind=kind, message=message, at=now, stack=lock.stack, service=lock.service)
 
 
 def not_locked(engine: Engine, stack: str, service: str) -> UserError:
