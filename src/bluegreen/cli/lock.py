@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from bluegreen.cli.duration import Duration
 from bluegreen.cli.lazy import verb
-from bluegreen.cli.output import span, table
 from bluegreen.cli.session import Session, pass_session
+from bluegreen.cli.status import lock_subject, locks_text
 from bluegreen.wire.client import path
-
-View = Mapping[str, Any]
 
 
 @verb(
@@ -41,7 +38,7 @@ def lock(session: Session, name: str | None, why: str, seconds: float | None) ->
         return
     where, scope = _place(session, name)
     given = session.client.put(where, {"why": why, "seconds": seconds}, scope)
-    session.emit(given, f"{_what(given)}: locked; `bluegreen unlock {name}` takes it away")
+    session.emit(given, f"{lock_subject(given)}: locked; `bluegreen unlock {name}` takes it away")
 
 
 @verb("unlock", "bluegreen unlock web", "bluegreen unlock shop")
@@ -51,23 +48,7 @@ def unlock(session: Session, name: str) -> None:
     """Take a lock away, whoever gave it."""
     where, scope = _place(session, name)
     taken = session.client.delete(where, scope)
-    session.emit(taken, f"{_what(taken)}: unlocked (it was {taken['who']}'s: {taken['why']})")
-
-
-def locks_text(locks: Sequence[View]) -> str:
-    rows = [
-        (_what(one), one["who"], f"{span(time.time() - one['since'])} ago", _left(one), one["why"])
-        for one in locks
-    ]
-    return table(("locked", "by", "since", "left", "why"), rows)
-
-
-def _left(one: View) -> str:
-    return "-" if one["until"] is None else span(one["until"] - time.time())
-
-
-def _what(one: View) -> str:
-    return f"{one['service']}.{one['stack']}" if one["service"] else f"stack {one['stack']}"
+    session.emit(taken, f"{lock_subject(taken)}: unlocked (it was {taken['who']}'s: {taken['why']})")
 
 
 def _place(session: Session, name: str) -> tuple[str, Mapping[str, Any]]:

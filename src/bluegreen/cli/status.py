@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from bluegreen.cli.lazy import verb
-from bluegreen.cli.lock import locks_text
 from bluegreen.cli.output import clock, colored, line_text, span, table
 from bluegreen.cli.session import Session, pass_session
 from bluegreen.domain.errors import Temporary
@@ -85,6 +84,20 @@ def _box_state(box: View) -> str:
     if box["lost"]:
         return click.style("not heard of", fg="red")
     return click.style("behind", fg="yellow") if box["behind"] else click.style("in step", fg="green")
+
+
+def locks_text(locks: Sequence[View]) -> str:
+    rows = []
+    for one in locks:
+        since = f"{span(time.time() - one['since'])} ago"
+        left = "-" if one["until"] is None else span(one["until"] - time.time())
+        rows.append((lock_subject(one), one["who"], since, left, one["why"]))
+    return table(("locked", "by", "since", "left", "why"), rows)
+
+
+def lock_subject(one: View) -> str:
+    """Return what a lock is of."""
+    return f"{one['service']}.{one['stack']}" if one["service"] else f"stack {one['stack']}"
 
 
 def routes_text(routes: Sequence[View]) -> str:
