@@ -11,10 +11,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
-from tests.e2e.bad_releases import POLICY, Street, base, begin, instance, refused, under_load, with_policy
+from tests.e2e.bad_releases import (
+    PATIENCE,
+    Street,
+    base,
+    begin,
+    instance,
+    refused_in_time,
+    under_load,
+    with_policy,
+)
 from tests.e2e.conftest import Build
 from tests.e2e.test_no_request_fails import unharmed
 from tests.support.house import House, Refused, two_colors
@@ -31,12 +41,12 @@ def street(request: pytest.FixtureRequest) -> Iterator[Street]:
 
 @dataclass(frozen=True)
 class Bad:
-    """What is wrong with a release, what the refusal must say, and how long it may take to show."""
+    """What is wrong with a release, what the refusal must say, and the start deadlines to try."""
 
     environment: Mapping[str, str]
     code: str
     words: tuple[str, ...] = field(default=())
-    within: float = POLICY.start_deadline
+    patience: tuple[float, ...] = PATIENCE
 
 
 NEVER = "never_healthy"
@@ -48,7 +58,7 @@ BAD = {
         {"WARM_UP": "99", "EXIT_AFTER": "1", "EXIT_CODE": "5"},
         "crash_loop",
         ("exit code 5", "keeps ending"),
-        12.0,
+        (12.0, 40.0),
     ),
     "never listens": Bad({"NEVER_LISTEN": "1"}, NEVER, ("0 of 1", "/ping: connection refused")),
     "listens on the wrong port": Bad(
@@ -77,10 +87,12 @@ def test_it_never_gets_traffic(case: str, runtime: str, street: Street) -> None:
     bad = BAD[case]
 
     async def main(house: House) -> None:
-        await house.up(with_policy(base(house), start_deadline=bad.within))
-        async with under_load(house):
-            ended = await house.final(await begin(house, bad.environment))
-            refused(ended, bad.code, *bad.words)
+        async def attempt(deadline: float) -> Mapping[str, Any]:
+            await house.up(with_policy(base(house), start_deadline=deadline))
+            async with under_load(house):
+                return await house.final(await begin(house, bad.environment))
+
+        await refused_in_time(attempt, bad.code, *bad.words, patience=bad.patience)
 
     with street.house(runtime) as house:
         asyncio.run(main(house))
@@ -89,14 +101,17 @@ def test_it_never_gets_traffic(case: str, runtime: str, street: Street) -> None:
 @pytest.mark.parametrize("runtime", ["process", "docker"])
 def test_one_of_two_replicas_is_sick(runtime: str, street: Street) -> None:
     async def main(house: House) -> None:
-        await house.up(with_policy(base(house, replicas=2), start_deadline=6.0))
-        await until(lambda: _in(house, 2), timeout=20.0)
-        async with under_load(house):
-            id = await begin(house, {"FAIL_PING": "500"})
-            begun = await house.in_phase(id, "proving")
-            await house.tell(instance(begun), "heal")
-            ended = await house.final(id)
-            refused(ended, NEVER, "1 of 2 instances healthy", instance(ended, 2), "status 500 'sick")
+        async def attempt(deadline: float) -> Mapping[str, Any]:
+            await house.up(with_policy(base(house, replicas=2), start_deadline=deadline))
+            await until(lambda: _in(house, 2), timeout=20.0)
+            async with under_load(house):
+                id = await begin(house, {"FAIL_PING": "500"})
+                begun = await house.in_phase(id, "proving")
+                await house.tell(instance(begun), "heal")
+                return await house.final(id)
+
+        words = ("1 of 2 instances healthy", "-2: running", "status 500 'sick")
+        await refused_in_time(attempt, NEVER, *words, patience=(12.0, 40.0))
         await house.up(base(house))
         await until(lambda: _in(house, 1), timeout=20.0)
 

@@ -57,7 +57,9 @@ def test_a_missing_image_is_named(stocked: DockerEngine) -> None:
 
 def test_a_registry_that_cannot_be_reached_ends_the_deploy_in_time(stocked: DockerEngine) -> None:
     async def main() -> None:
-        async with live(stocked, rollout=RolloutPolicy(start_deadline=4.0, bake=60.0)) as (house, _):
+        async with live(stocked) as (house, _):
+            brief = RolloutPolicy(start_deadline=4.0, bake=60.0)
+            await house.up(managed(house.port, rollout=brief))
             image = f"127.0.0.1:{free_port()}/shop/web:9"
             ran = await house.cli("deploy", "web", "--image", image)
             assert ran.code == 1, ran

@@ -70,6 +70,8 @@ class Listener:
 class Bus:
     def __init__(self) -> None:
         self._listeners: set[Listener] = set()
+        self.newest = 0
+        """Id of the last event that was told, 0 before the first: what was looked up before it may be old."""
 
     @property
     def listeners(self) -> Collection[Listener]:
@@ -77,6 +79,7 @@ class Bus:
 
     def publish(self, events: Iterable[Event]) -> None:
         for event in events:
+            self.newest = event.id
             self._listeners -= {one for one in self._listeners if not one.offer(event)}
 
     @contextmanager

@@ -82,6 +82,25 @@ def test_the_page_says_what_it_will_do_and_does_that_only() -> None:
     play(story)
 
 
+def test_who_acts_is_not_shown_what_was_before() -> None:
+    """A part of a page is kept for a moment, but not over what somebody did in that moment."""
+
+    async def story(scene: Scene) -> None:
+        rollout = await settled(scene)
+        path = f"/rollouts/{rollout.id}"
+        async with Browser(scene.app) as browser:
+            await browser.log_in(await scene.token(Role.DEPLOYER))
+            csrf = field(await browser.get(f"{path}/pause"), "csrf")
+            for verb, offered in (("pause", "resume"), ("resume", "pause")):
+                before = (await browser.get(path, headers={"HX-Request": "true"})).text
+                await browser.http.post(f"{path}/{verb}", data={"csrf": csrf})
+                after = (await browser.get(path, headers={"HX-Request": "true"})).text
+                assert (f"{path}/{verb}" in before, f"{path}/{verb}" in after) == (True, False)
+                assert f"{path}/{offered}" in after
+
+    play(story)
+
+
 def test_who_aborts_sees_what_came_of_it_and_not_for_ever() -> None:
     async def story(scene: Scene) -> None:
         rollout = await settled(scene)

@@ -87,7 +87,9 @@ class SharedRoute(PageRoute):
 
         use: Context = request.app.state.context
         actor = guard.actor(request)
-        key = (request.url.path, request.url.query, actor.role, actor.stacks, use.audience.round)
+        rights = (actor.role, actor.stacks)
+        news = (use.audience.round, use.engine.bus.newest)  # who has just acted must not see what was before
+        key = (request.url.path, request.url.query, rights, news)
         return HTMLResponse(await use.shared.get(key, make))
 
 

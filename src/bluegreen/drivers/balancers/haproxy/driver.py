@@ -41,8 +41,8 @@ from bluegreen.ports.requests import Batch, RequestLog
 
 log = logging.getLogger(__name__)
 
-_PORT_PATIENCE = 0.5
-"""Seconds in which the ports of a HAProxy that has just died become free."""
+_PORT_PATIENCE = 3.0
+"""Seconds in which the ports of a HAProxy that has just died become free, even on a busy machine."""
 _RETRY = (0.05, 0.2, 1.0)
 """Seconds between attempts to bring a dead HAProxy back, the last one for as long as it takes."""
 
@@ -153,18 +153,18 @@ class HaproxyBalancer:
                 await self.housekeeping.prove(pool, unknown)
 
     async def _require_ports(self, routing: Routing, workers: Workers | None, former: Routing | None) -> None:
-        own = await self._process.numbers()  # those of a dead one as well: a start ends them
         held = endpoints(former) if former is not None and workers else frozenset()
-        # A HAProxy that was just killed may hold its ports for another moment.
+        # A HAProxy that was just killed may hold its ports for another moment, or be brought back meanwhile.
         patience = asyncio.get_running_loop().time() + (0.0 if workers else _PORT_PATIENCE)
         while True:
+            own = await self._process.numbers()  # those of a dead one as well: a start ends them
             try:
                 await asyncio.to_thread(require_free, endpoints(routing) - held, own)
                 return
             except UserError as error:
                 if error.code != "port_taken" or asyncio.get_running_loop().time() >= patience:
                     raise
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
 
     def _settle(self, routing: Routing, workers: Workers, verdicts: dict[Key, ServerHealth]) -> None:
         """Remember a worker that has just read the files of ``routing``."""
