@@ -29,15 +29,15 @@ PAGES = (live.router, pages.router, logs.router)
 
 def create_app(context: Context) -> FastAPI:
     """Return the ASGI application: the API under ``/v1``, ``/metrics``, and the dashboard beside them."""
+    routers = (*PAGES, *ROUTERS, entry.router, reference.router)  # what is asked most comes first
     app = FastAPI(
         title="bluegreen",
         version=context.about.version,
         docs_url=None,
         redoc_url=None,
-        responses=problems.DESCRIBED,
+        # The routes as they are: `include_router` would make each of them once more.
+        routes=[route for router in routers for route in router.routes],
     )
     app.state.context = context
     problems.install(app)
-    for router in (*PAGES, *ROUTERS, entry.router, reference.router):  # what is asked most comes first
-        app.include_router(router)
     return app

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 
 from bluegreen.api.access import guard
-from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import LARGEST_ID, Limit, Use
 from bluegreen.api.models import NewToken, dump
+from bluegreen.api.routes.noun import router_of
 from bluegreen.domain.access import Actor, Token
 from bluegreen.domain.errors import UserError
 from bluegreen.ports.access import DeedQuery
 
 DAY = 86_400.0
 
-router = APIRouter(prefix="/v1", tags=["access"], route_class=GuardedRoute)
+router = router_of("access")
 
 
 @router.get("/whoami")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
-
-from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import StackName, Use
 from bluegreen.api.models import dump
+from bluegreen.api.routes.noun import router_of
 from bluegreen.engine.commands import boxes
 
-router = APIRouter(prefix="/v1", tags=["boxes"], route_class=GuardedRoute)
+router = router_of("boxes")
 
 
 @router.get("/boxes")

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
-
-from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import Context, StackName, Use
 from bluegreen.api.models import dump, parse_stack
+from bluegreen.api.routes.noun import router_of
 from bluegreen.domain.composition import compose
 from bluegreen.domain.excerpt import of_stack
 from bluegreen.domain.routing import Routing
 from bluegreen.engine.checks import checks
 from bluegreen.engine.commands import lookup
 
-router = APIRouter(prefix="/v1", tags=["export"], route_class=GuardedRoute)
+router = router_of("export")
 
 
 @router.get("/export/{format}")

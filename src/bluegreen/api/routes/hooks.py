@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from bluegreen.api.access import guard, signing
-from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import StackName, Use
 from bluegreen.api.models import Deploy, NewHook, dump
 from bluegreen.api.routes.access import of_all
+from bluegreen.api.routes.noun import router_of
 from bluegreen.api.routes.rollouts import with_outcome
 from bluegreen.domain.hooks import Hook
 from bluegreen.engine.commands import hooks as commands
 from bluegreen.engine.commands import lookup
 
-router = APIRouter(prefix="/v1", tags=["hooks"], route_class=GuardedRoute)
+router = router_of("hooks")
 
 _HEADERS = {
     "webhook-id": "which message this is: the same id is the same rollout",

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
-from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import StackName, Use
 from bluegreen.api.models import Drain, Execute, ForceUp, Restart, dump
+from bluegreen.api.routes.noun import router_of
 from bluegreen.api.streams import TextStream
 from bluegreen.domain.secrecy import struck
 from bluegreen.engine.commands import instances
@@ -20,7 +20,7 @@ EXECUTE_DEADLINE = 300.0
 
 Tail = Annotated[int, Query(ge=0, le=100_000, description="how many of the last lines")]
 
-router = APIRouter(prefix="/v1", tags=["instances"], route_class=GuardedRoute)
+router = router_of("instances")
 
 
 @router.get("/instances")

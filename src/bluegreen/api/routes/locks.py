@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from bluegreen.api.access import guard
-from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import StackName, Use
 from bluegreen.api.models import LockBody, dump
+from bluegreen.api.routes.noun import router_of
 from bluegreen.engine.commands import locks, lookup
 
-router = APIRouter(prefix="/v1", tags=["locks"], route_class=GuardedRoute)
+router = router_of("locks")
 
 
 @router.get("/locks")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import StackName, Use
 from bluegreen.api.metrics.snapshot import Snapshot
+from bluegreen.api.routes.noun import router_of
 
-router = APIRouter(tags=["metrics"], route_class=GuardedRoute)
+router = router_of("metrics", prefix="")
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

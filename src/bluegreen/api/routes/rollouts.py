@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header
+from fastapi import Header
 from pydantic_core import to_json
 from sse_starlette import ServerSentEvent
 
-from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import Context, Limit, RowId, StackName, Use
 from bluegreen.api.models import Promote, dump
+from bluegreen.api.routes.noun import router_of
 from bluegreen.api.streams import EventStream
 from bluegreen.domain.events import Event
 from bluegreen.domain.rollout import Rollout
@@ -20,7 +20,7 @@ from bluegreen.engine import bus, narrate
 from bluegreen.engine.commands import lookup, releases, steering
 from bluegreen.ports.journal import Query
 
-router = APIRouter(prefix="/v1", tags=["rollouts"], route_class=GuardedRoute)
+router = router_of("rollouts")
 
 LastSeen = Annotated[str | None, Header(description="the id of the last event that was read")]
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
-
-from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import StackName, Use
 from bluegreen.api.models import MaintenanceBody, Switch, dump
+from bluegreen.api.routes.noun import router_of
 from bluegreen.api.routes.services import begun
 from bluegreen.engine.commands import maintenance, traffic
 
-router = APIRouter(prefix="/v1", tags=["routes"], route_class=GuardedRoute)
+router = router_of("routes")
 
 
 @router.get("/routes")

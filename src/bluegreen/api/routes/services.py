@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from fastapi import APIRouter
-
-from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import Context, StackName, Use
 from bluegreen.api.models import Definition, Deploy, Environment, Force, Links, Rollback, Scale, dump
+from bluegreen.api.routes.noun import router_of
 from bluegreen.domain.release import Release
 from bluegreen.domain.rollout import Rollout
 from bluegreen.domain.secrecy import masked
@@ -18,7 +16,7 @@ from bluegreen.engine.commands import lookup, releases, services, traffic
 from bluegreen.engine.links import link_environment
 from bluegreen.ports.journal import Query
 
-router = APIRouter(prefix="/v1", tags=["services"], route_class=GuardedRoute)
+router = router_of("services")
 
 
 @router.get("/services")

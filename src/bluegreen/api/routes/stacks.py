@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Response
+from fastapi import Header, Response
 
-from bluegreen.api.access.route import GuardedRoute
 from bluegreen.api.context import Use
 from bluegreen.api.models import dump, parse_stack
+from bluegreen.api.routes.noun import router_of
 from bluegreen.domain.errors import UserError
 from bluegreen.domain.stack import StackSpec
 from bluegreen.engine.commands import lookup, stacks
 
-router = APIRouter(prefix="/v1", tags=["stacks"], route_class=GuardedRoute)
+router = router_of("stacks")
 
 
 @router.get("/about")
