@@ -12,7 +12,7 @@ from bluegreen.domain.fitting import fitted
 from bluegreen.drivers.clock import SystemClock
 from bluegreen.drivers.keepsake import FileKeepsake
 from bluegreen.engine.follower import Follower, News
-from bluegreen.lifetime import end, sole_use, told_to_end
+from bluegreen.lifetime import end, settle, sole_use, told_to_end
 from bluegreen.opening import opened, opened_registry
 
 COPY = "last-good.json"
@@ -57,6 +57,7 @@ async def follow(settings: BoxSettings, tell: Callable[[News], None]) -> None:
 
 async def _until_told(follower: Follower) -> None:
     told = told_to_end()
+    settle()
     work = asyncio.ensure_future(follower.run())
     waiting = asyncio.ensure_future(told.wait())
     await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)

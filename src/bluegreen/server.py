@@ -38,7 +38,7 @@ from bluegreen.engine.herald import Herald
 from bluegreen.engine.hooks import Hooks
 from bluegreen.engine.tries import Tries
 from bluegreen.engine.views import Viewer
-from bluegreen.lifetime import end, sole_use, told_to_end
+from bluegreen.lifetime import end, settle, sole_use, told_to_end
 from bluegreen.opening import opened, opened_registry
 from bluegreen.ports.balancer import Balancer
 from bluegreen.ports.messenger import Messenger
@@ -115,6 +115,7 @@ async def _answer(
     beside = asyncio.ensure_future(_watch(engine, tally, notices))
     try:
         async with serving(create_app(context), listeners) as ended:
+            settle()
             log.info("controller.ready", socket=str(settings.socket), runtime=about.runtime)
             await asyncio.wait({work, ending, ended, beside}, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -55,7 +55,10 @@ def balancer(
     import asyncio
     import socket
 
-    from bluegreen.box import BoxSettings, follow
+    from bluegreen.lifetime import loading
+
+    with loading():
+        from bluegreen.box import BoxSettings, follow
 
     settings = BoxSettings(
         home=session.home / "box",

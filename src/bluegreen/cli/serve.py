@@ -54,7 +54,10 @@ def serve(session: Session, **flags: Any) -> None:
     import asyncio
     import os
 
-    from bluegreen.server import serve as run
-    from bluegreen.settings import load
+    from bluegreen.lifetime import loading
+
+    with loading():
+        from bluegreen.server import serve as run
+        from bluegreen.settings import load
 
     asyncio.run(run(load(os.environ, flags | {"home": session.home})))
