@@ -43,9 +43,15 @@ class Answering:
         writer.close()
 
     @asynccontextmanager
-    async def open(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[str, int]]:
+    async def open(
+        self, stage: HaproxyStage, tls: ssl.SSLContext | None = None
+    ) -> AsyncIterator[tuple[str, int]]:
+        """Answer while the block runs; HAProxy is ended first, as it might ask in the very last moment."""
         async with await asyncio.start_server(self.serve, "127.0.0.1", 0, ssl=tls) as server:
-            yield server.sockets[0].getsockname()
+            try:
+                yield server.sockets[0].getsockname()
+            finally:
+                await stage.balancer.stop()
 
 
 async def checked(stage: HaproxyStage, address: tuple[str, int], check: HealthCheck) -> Routing:
@@ -71,7 +77,7 @@ async def both_say(
 def test_an_answer_with_the_text_is_well(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         application = Answering("still starting")
-        async with application.open() as address:
+        async with application.open(stage) as address:
             await checked(stage, address, READY)
             for parts in (
                 ('I am it\'s "ready" \\ 100% now',),
@@ -91,7 +97,7 @@ def test_an_answer_with_the_text_is_well(play: Play) -> None:
 def test_traffic_goes_only_to_answers_with_the_text(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         well, sick = Answering("ready"), Answering("starting")
-        async with well.open() as (host, port), sick.open() as (_, other):
+        async with well.open(stage) as (host, port), sick.open(stage) as (_, other):
             servers = tuple(Server(name=f"s{number}", host=host, port=number) for number in (port, other))
             pool = Pool(id=GREEN, servers=servers, check=replace(CHECK, body="ready"))
             routing = two_colors(stage.free_port(), {GREEN: 100})
@@ -112,7 +118,7 @@ def test_any_of_several_ranges_of_statuses_will_do(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         application = Answering(status=204)
         check = replace(CHECK, expect=((200, 200), (204, 204), (301, 302)))
-        async with application.open() as address:
+        async with application.open(stage) as address:
             await checked(stage, address, check)
             for status, health in ((204, "up"), (201, "down"), (302, "up"), (303, "down"), (200, "up")):
                 application.status = status
@@ -127,7 +133,7 @@ def test_tls_is_spoken_without_verifying_anything(play: Play) -> None:
         context = self_signed()
         context.sni_callback = lambda _socket, name, _context: names.add(name)
         application = Answering(READY.body or "")
-        async with application.open(context) as address:
+        async with application.open(stage, context) as address:
             for host in ("shop.example", None):
                 check = replace(READY, tls=True, host=host)
                 await checked(stage, address, check)
@@ -141,7 +147,7 @@ def test_tls_is_spoken_without_verifying_anything(play: Play) -> None:
 
 def test_a_plain_port_fails_a_check_by_tls(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
-        async with Answering("ready").open() as address:
+        async with Answering("ready").open(stage) as address:
             for check in (replace(CHECK, tls=True), replace(CHECK, kind=CheckKind.TCP, tls=True)):
                 await checked(stage, address, check)
                 await both_say(stage, address, check, ServerHealth.DOWN)
@@ -151,7 +157,7 @@ def test_a_plain_port_fails_a_check_by_tls(play: Play) -> None:
 
 def test_a_tls_port_passes_a_tcp_check_with_and_without_tls(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
-        async with Answering("ready").open(self_signed()) as address:
+        async with Answering("ready").open(stage, self_signed()) as address:
             for tls in (True, False):
                 check = replace(CHECK, kind=CheckKind.TCP, tls=tls)
                 await checked(stage, address, check)
@@ -164,7 +170,7 @@ def test_for_a_command_inside_the_connection_stands(play: Play) -> None:
     async def scenario(stage: HaproxyStage) -> None:
         application = Answering(status=500)
         check = replace(CHECK, kind=CheckKind.EXEC, command=("/bin/false",), tls=True, body="ready")
-        async with application.open() as address:
+        async with application.open(stage) as address:
             routing = await checked(stage, address, check)
             await until(has_health(stage, GREEN, ServerHealth.UP), "it accepts a connection")
             gone = (Server(name="s2", host="127.0.0.1", port=stage.free_port()),)

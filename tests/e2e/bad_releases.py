@@ -65,7 +65,13 @@ class Street:
 
 async def _furnish(house: House) -> None:
     await house.start()
-    await house.up(base(house))
+    await live(house, base(house))
+
+
+async def live(house: House, stack: StackSpec) -> None:
+    """Bring a good stack up: what is brief in its policy is meant for those that follow."""
+    await house.up(with_policy(stack, start_deadline=60.0))
+    await house.up(stack)
 
 
 @asynccontextmanager

@@ -52,13 +52,16 @@ class Bad:
 NEVER = "never_healthy"
 BAD = {
     "exits at start": Bad(
-        {"EXIT_AT_START": "3"}, "crash_loop|instance_exited", ("exit code 3", "log: ends at start with 3")
+        {"EXIT_AT_START": "3"},
+        "crash_loop|instance_exited",
+        ("exit code 3", "log: ends at start with 3"),
+        (60.0,),
     ),
     "exits after a second, never well": Bad(
         {"WARM_UP": "99", "EXIT_AFTER": "1", "EXIT_CODE": "5"},
         "crash_loop",
         ("exit code 5", "keeps ending"),
-        (12.0, 40.0),
+        (60.0,),
     ),
     "never listens": Bad({"NEVER_LISTEN": "1"}, NEVER, ("0 of 1", "/ping: connection refused")),
     "listens on the wrong port": Bad(

@@ -14,7 +14,7 @@ from bluegreen.api.models import dump
 from bluegreen.domain.check import TCP_CHECK
 from bluegreen.domain.spec import Limits, Link, ProcessSpec, RestartPolicy, ServiceSpec
 from bluegreen.domain.stack import StackSpec
-from tests.e2e.bad_releases import base, begin, refused, under_load, with_policy
+from tests.e2e.bad_releases import base, begin, live, refused, under_load, with_policy
 from tests.e2e.conftest import Build
 from tests.e2e.test_no_request_fails import unharmed
 from tests.support.house import CHECK, House
@@ -28,6 +28,8 @@ DB = ServiceSpec(
     check=TCP_CHECK,
     restart=RestartPolicy.ALWAYS,
 )
+PATIENT = {"start_deadline": 60.0}
+"""For what ends by itself and says why: it may take its time on a busy machine."""
 LINK = Link(service="db", alias="db")
 
 
@@ -50,7 +52,7 @@ def test_a_slow_start_within_the_start_period_gets_in(build: Build) -> None:
 
     async def main() -> None:
         async with build() as house:
-            await house.up(with_policy(base(house, check=patient), start_deadline=1.0))
+            await live(house, with_policy(base(house, check=patient), start_deadline=1.0))
             async with house.users() as load:
                 ended = await house.settled(await begin(house, {"START_DELAY": "1", "WARM_UP": "2.5"}))
                 assert ended["outcome"]["exit_code"] == 0, ended
@@ -65,7 +67,7 @@ def test_a_process_that_needs_more_memory_than_its_limit_is_named() -> None:
 
     async def main() -> None:
         async with House.standing() as house:
-            await house.up(base(house, limits=MEMORY))
+            await house.up(with_policy(base(house, limits=MEMORY), **PATIENT))
             async with under_load(house):
                 ended = await house.final(await begin(house, {"ALLOCATE": "200"}))
                 refused(ended, "out_of_memory", "more memory than its limit", "exit code 137", "mem_limit")
@@ -76,7 +78,7 @@ def test_a_process_that_needs_more_memory_than_its_limit_is_named() -> None:
 def test_a_database_that_is_down_is_named(build: Build) -> None:
     async def main() -> None:
         async with build() as house:
-            await house.up(with_db(house))
+            await live(house, with_db(house))
             async with under_load(house):
                 await house.post("/v1/services/db/stop", {"force": True})
                 ended = await house.final(await begin(house, {"NEEDS": "db"}))
@@ -92,9 +94,9 @@ def test_nothing_starts_before_the_database_that_fails(build: Build) -> None:
             DB, command=("false",), process=ProcessSpec(command=("false",)), restart=RestartPolicy.NO
         )
         async with build() as house:
-            await house.up(base(house))
+            await live(house, base(house))
             async with under_load(house):
-                rollouts = await begun(house, with_db(house, broken))
+                rollouts = await begun(house, with_policy(with_db(house, broken), **PATIENT))
                 failed = await house.final(rollouts["db"])
                 assert failed["reason"]["code"] == "instance_exited", failed["reason"]
                 refused(await house.final(rollouts["web"]), "dependency_failed", "db", "did not come up")
@@ -117,10 +119,10 @@ def test_a_program_that_cannot_be_run_is_named(how: str, tmp_path: Path) -> None
 
     async def main() -> None:
         async with House.standing() as house:
-            await house.up(base(house))
+            await live(house, base(house))
             async with under_load(house):
                 wrong = base(house, process=ProcessSpec(command=(str(program),)))
-                rollouts = await begun(house, wrong)
+                rollouts = await begun(house, with_policy(wrong, **PATIENT))
                 refused(await house.final(rollouts["web"]), *expected[how](), str(program))
 
     asyncio.run(main())

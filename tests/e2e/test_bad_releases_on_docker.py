@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.bad_releases import base, begin, refused, under_load
+from tests.e2e.bad_releases import base, begin, live, refused, under_load, with_policy
 from tests.support import images
 from tests.support.docker_engine import DockerEngine
 from tests.support.house import APP, House
@@ -44,7 +44,7 @@ def test_an_image_of_another_architecture_is_told_by_its_words(stocked: DockerEn
 
     async def main() -> None:
         async with House.standing("docker", stocked.url) as house:
-            await house.up(base(house))
+            await live(house, with_policy(base(house), start_deadline=60.0))
             async with under_load(house):
                 ended = await house.final(await begin(house, {}, image))
                 refused(ended, "start_failed|crash_loop|instance_exited", "exec format error")

@@ -93,7 +93,7 @@ def test_ctrl_c_detaches_and_the_rollout_goes_on() -> None:
     async def main() -> None:
         async with House.standing() as house:
             await house.up(managed(house.port))
-            process = await _follower(house, "deploy", "web", "-e", "START_DELAY=2")
+            process = await _follower(house, "deploy", "web", "-e", "START_DELAY=4")
             process.send_signal(signal.SIGINT)
             code, _, err = await _ended(process)
             assert code == 130, err
@@ -128,12 +128,14 @@ def test_a_second_deploy_says_who_is_first() -> None:
     async def main() -> None:
         async with House.standing() as house:
             await house.up(managed(house.port))
-            process = await _follower(house, "deploy", "web", "-e", "START_DELAY=3")
+            process = await _follower(house, "deploy", "web", "-e", "START_DELAY=60")
             second = await house.cli("deploy", "web")
             assert second.code == 2, second
             assert "[rollout_in_progress]" in second.err
             assert "bluegreen abort" in second.err
-            assert (await _ended(process))[0] == 0
+            assert (await house.cli("abort", "web")).code == 0
+            code, _, err = await _ended(process)
+            assert (code, "aborted by hand" in err) == (1, True), err
 
     asyncio.run(main())
 

@@ -114,7 +114,7 @@ async def outcome(process: asyncio.subprocess.Process) -> tuple[int | None, str]
 def test_a_second_deploy_is_refused_and_an_abort_ends_the_first(stocked: DockerEngine) -> None:
     async def main() -> None:
         async with live(stocked) as (house, _):
-            first = await following(house, "--image", f"{APP}:0.0.2", "-e", "START_DELAY=15")
+            first = await following(house, "--image", f"{APP}:0.0.2", "-e", "START_DELAY=60")
             second = await house.cli("deploy", "web", "--image", f"{APP}:0.0.2")
             assert second.code == 2, second
             assert "[rollout_in_progress]" in second.err
@@ -133,7 +133,7 @@ def test_ctrl_c_detaches_and_the_rollout_goes_on(stocked: DockerEngine) -> None:
         async with House.standing("docker", stocked.url) as house:
             await house.up(managed(house.port))
             async with house.users(slow_path="/slow?seconds=0.3") as load:
-                deploy = await following(house, "--image", f"{APP}:0.0.2", "-e", "START_DELAY=1")
+                deploy = await following(house, "--image", f"{APP}:0.0.2", "-e", "START_DELAY=4")
                 deploy.send_signal(signal.SIGINT)
                 code, err = await outcome(deploy)
                 assert code == 130, err

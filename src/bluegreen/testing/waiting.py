@@ -18,7 +18,7 @@ _PATIENCE, _LONGEST = 0.05, 0.15
 async def until(condition: Callable[[], Awaitable[T | None]], timeout: float = ...) -> T: ...
 @overload
 async def until(condition: Callable[[], T | None], timeout: float = ...) -> T: ...
-async def until(condition: Callable[[], Any], timeout: float = 10.0) -> Any:
+async def until(condition: Callable[[], Any], timeout: float = 30.0) -> Any:
     """Return the first true value of ``condition``.
 
     It is asked every 10 ms; if it is async, every 30 ms and after a while rarer: it asks somebody, who has
