@@ -61,4 +61,17 @@ LARGEST_ID = 2**63 - 1
 
 RowId = Annotated[int, Query(ge=0, le=LARGEST_ID)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="how many at most")]
-StackName = Annotated[str | None, Query(description="only this stack")]
+
+
+async def _within(
+    request: Request, stack: Annotated[str | None, Query(description="only this stack")] = None
+) -> str | None:
+    """Return the stack to look in, ``None`` for all.
+
+    Who is limited to some gets what the guard has decided, whatever a name may mean elsewhere.
+    """
+    found: str = request.state.stack
+    return found if request.state.actor.stacks else stack or None
+
+
+StackName = Annotated[str | None, Depends(_within)]

@@ -6,6 +6,7 @@ finds what it had begun by asking for the same name again.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import NewType
 
@@ -14,6 +15,15 @@ PoolId = NewType("PoolId", str)
 
 RouteId = NewType("RouteId", str)
 """``<stack>.<route>``."""
+
+
+NAME_HINT = "use letters, digits, - and _, at most 63, and begin with a letter or digit"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+
+
+def is_name(text: str) -> bool:
+    """Whether ``text`` can name a stack, or a part of one. No dots: ``web.shop`` is ``web`` of ``shop``."""
+    return _NAME.fullmatch(text) is not None
 
 
 class Color(StrEnum):

@@ -38,12 +38,12 @@ class Doorkeeper:
         """Return the token that ``text`` is.
 
         Raises ``UserError``: ``unauthenticated``, ``token_expired``, or ``too_many_tries`` with
-        ``Retry-After`` as evidence.
+        ``Retry-After`` as evidence. A right one is never kept waiting: others at its address may be wrong.
         """
         now = self._clock.now()
-        self._tries.check(origin, now)
         token = self._tokens.get(id_of(text))
         if token is None or not proves(text, token):
+            self._tries.check(origin, now)
             self._tries.failed(origin, now)
             log.warning("access.refused", origin=origin, token=token.name if token else "")
             raise unauthenticated("this token is not known here")

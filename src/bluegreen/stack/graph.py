@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
+from bluegreen.domain.naming import NAME_HINT, is_name
 from bluegreen.domain.spec import ServiceSpec
 from bluegreen.domain.stack import BalancerSpec
 from bluegreen.stack.members import Member
@@ -14,15 +14,12 @@ from bluegreen.stack.models.compose import ComposeService
 from bluegreen.stack.problems import suggest
 from bluegreen.stack.tree import PathParts, Report
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
-
 
 def check_name(name: str, report: Report) -> bool:
     """Tell whether ``name`` can name a service; report if not."""
-    if _NAME.fullmatch(name):
+    if is_name(name):
         return True
-    hint = "use letters, digits, - and _, at most 63, and begin with a letter or digit"
-    report.error("bad_name", f"{name!r} cannot name a service", hint=hint, key=True)
+    report.error("bad_name", f"{name!r} cannot name a service", hint=NAME_HINT, key=True)
     return False
 
 

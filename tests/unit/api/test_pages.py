@@ -14,10 +14,11 @@ from bluegreen.api.web import entry, reference
 from bluegreen.api.web.page import PageRoute
 from bluegreen.domain.access import Role
 from bluegreen.domain.naming import PoolId
-from bluegreen.engine.commands import locks, releases
+from bluegreen.engine.commands import locks, releases, services
 from bluegreen.ports.requests import Batch, Seen
 from tests.unit.api.browser import Browser, field
 from tests.unit.api.scene import BLOG, SHOP, Scene, play
+from tests.unit.engine.world import finished, reaches
 
 ALL: list[Operation] = sorted(rights.PAGES)
 SHOWN = [o for o in ALL if o[0] == "GET" and o[1] != "/live"]
@@ -247,5 +248,42 @@ def test_the_api_describes_itself_without_a_script() -> None:
             for method, path in rights.NEEDED:
                 assert f"<strong>{method}</strong> {path}<" in text
             assert "how many of the last lines" in text
+
+    play(story)
+
+
+def test_a_form_that_is_sent_twice_does_nothing_the_second_time() -> None:
+    """Else a second click on “Roll back” went back one release further than the page said."""
+
+    async def story(scene: Scene) -> None:
+        for image in ("web:2", "web:3"):
+            rollout = await releases.deploy(scene.engine, "web", stack=SHOP, image=image)
+            await reaches(scene.engine, rollout, lambda r: r.settled)
+        async with Browser(scene.app) as browser:
+            await browser.log_in(await scene.token(Role.DEPLOYER))
+            path = f"/services/{SHOP}/web/rollback"
+            asked = await browser.get(path)
+            assert "which is still warm" in asked.text
+            sent = {"csrf": field(asked, "csrf"), "seen": field(asked, "seen")}
+            assert (await browser.http.post(path, data=sent)).status_code == 303
+            again = await browser.http.post(path, data=sent)
+            assert (again.status_code, "changed since you opened the page" in again.text) == (409, True)
+        await finished(scene.world, rollout)
+        assert scene.engine.ledger.services[SHOP, "web"].promoted[-1] == 2
+        assert not [r for r in scene.engine.rollouts() if r.stack == SHOP and not r.final]
+
+    play(story)
+
+
+def test_a_page_that_is_out_of_date_releases_nothing() -> None:
+    async def story(scene: Scene) -> None:
+        async with Browser(scene.app) as browser:
+            await browser.log_in(await scene.token(Role.DEPLOYER))
+            path = f"/services/{SHOP}/web/deploy"
+            asked = await browser.get(path)
+            await services.set_image(scene.engine, "web", "web:9", stack=SHOP)
+            sent = {"csrf": field(asked, "csrf"), "seen": field(asked, "seen"), "image": "web:1"}
+            assert (await browser.http.post(path, data=sent)).status_code == 409
+        assert not [r for r in scene.engine.rollouts() if r.stack == SHOP and not r.final]
 
     play(story)

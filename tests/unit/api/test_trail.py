@@ -42,6 +42,22 @@ def test_what_is_refused_leaves_a_line_with_the_reason() -> None:
     play(story)
 
 
+def test_what_is_made_is_named() -> None:
+    async def story(scene: Scene) -> None:
+        admin = await scene.token(Role.ADMIN)
+        await scene.ask("POST", "/v1/tokens", admin, json={"name": "spare", "role": "admin"})
+        await scene.ask("POST", f"/v1/hooks?stack={SHOP}", admin, json={"name": "ci", "service": "web"})
+        await scene.ask("POST", "/v1/tokens", admin, content=b"\xff{")
+        made = [(deed.what, deed.target, deed.outcome) for deed in reversed(await scene.trail())]
+        assert made == [
+            ("create token (access)", "spare", "done"),
+            ("create hook (hooks)", "ci", "done"),
+            ("create token (access)", "", "invalid_request"),
+        ]
+
+    play(story)
+
+
 def test_questions_leave_none() -> None:
     async def story(scene: Scene) -> None:
         admin = await scene.token(Role.ADMIN)

@@ -6,6 +6,7 @@ root. Rule: a request that came in by no entrance is treated as one by TCP.
 
 from __future__ import annotations
 
+import asyncio
 import pwd
 import socket
 import struct
@@ -29,6 +30,9 @@ HANG_UP = "bluegreen.hang_up"
 
 UNHEARD = 20.0
 """Seconds after which a peer that acknowledges nothing counts as gone (RFC 5482)."""
+
+PATIENCE = 10.0
+"""Seconds within which a peer by TCP has to say what it wants, and a small body has to come."""
 
 _ENTRANCE = "bluegreen.entrance"
 
@@ -60,12 +64,20 @@ def origin(scope: Scope) -> str:
 
 
 async def body(request: Request, largest: int, refusal: UserError) -> bytes:
-    """Return the body of a request that is to be small. Raises ``refusal`` beyond ``largest`` bytes."""
+    """Return the body of a request that is to be small.
+
+    Raises ``refusal`` beyond ``largest`` bytes, and ``invalid_request`` if it does not come.
+    """
     taken = bytearray()
-    async for part in request.stream():
-        taken += part
-        if len(taken) > largest:
-            raise refusal
+    try:
+        async with asyncio.timeout(PATIENCE):
+            async for part in request.stream():
+                taken += part
+                if len(taken) > largest:
+                    raise refusal
+    except TimeoutError as error:
+        late = f"the body did not come within {PATIENCE:g} s"
+        raise UserError(late, code="invalid_request", hint="Send it at once, or again.") from error
     return bytes(taken)
 
 
@@ -92,6 +104,12 @@ class TcpProtocol(Protocol):
         super().connection_made(transport)
         connection = transport.get_extra_info("socket")
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNHEARD * 1000))
+        self.loop.call_later(PATIENCE, self._hang_up_on_the_silent)
+
+    def _hang_up_on_the_silent(self) -> None:
+        """Whoever says nothing, or nothing whole, holds a file of the controller, and could hold all."""
+        if self.cycle is None:
+            self.transport.abort()
 
 
 def _peer(connection: socket.socket) -> str:

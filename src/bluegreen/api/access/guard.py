@@ -5,6 +5,7 @@ Called by every route (:mod:`bluegreen.api.access.route`), before the body is re
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import cast
 
 from fastapi import Request
@@ -114,7 +115,7 @@ async def _named(request: Request, use: Context, asked: Operation) -> str:
         case "stacks" if name:
             return str(name)
         case "services" | "balancers" | "routes" if name:
-            return _of_service(use, name, within)
+            return _of_part(use, noun, name, within)
         case "instances" if name:
             return instances.find(use.engine, name).stack
         case "rollouts" if asked in rights.BY_SERVICE:
@@ -125,12 +126,12 @@ async def _named(request: Request, use: Context, asked: Operation) -> str:
             return within or ""
 
 
-def _of_service(use: Context, name: str, within: str | None) -> str:
-    """Return the stack of what ``name`` means: a service, a route, or a balancer."""
-    try:
-        return lookup.service(use.engine, name, within)[0]
-    except UserError:
-        return lookup.routes(use.engine, name, within)[0][0].name
+def _of_part(use: Context, noun: str, name: str, within: str | None) -> str:
+    """Return the stack of a route or balancer; of a service, or what else its operations take by its name."""
+    if noun == "services":
+        with suppress(UserError):
+            return lookup.service(use.engine, name, within)[0]
+    return lookup.routes(use.engine, name, within)[0][0].name
 
 
 def _too_little(actor: Actor, needed: Role) -> UserError:

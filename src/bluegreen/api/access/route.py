@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
@@ -52,7 +52,7 @@ class GuardedRoute(APIRoute):
             except BluegreenError as error:
                 outcome = error.code
                 raise
-            except (RequestValidationError, ValidationError):
+            except (RequestValidationError, ValidationError, HTTPException):
                 outcome = "invalid_request"
                 raise
             finally:
@@ -75,10 +75,16 @@ async def _note(request: Request, route: APIRoute, outcome: str, rollout: str) -
         what=f"{route.name.replace('_', ' ')} ({route.tags[0] if route.tags else 'api'})",
         outcome=outcome,
         stack=getattr(request.state, "stack", ""),
-        target=str(request.path_params.get("name") or request.path_params.get("id") or ""),
+        target=_target(request),
         rollout=rollout,
     )
     await use.doorkeeper.note(deed)
+
+
+def _target(request: Request) -> str:
+    """Return what an operation is done to: of its address, or what it makes (``request.state.target``)."""
+    named = request.path_params
+    return str(named.get("name") or named.get("id") or getattr(request.state, "target", ""))
 
 
 def _rollout(answer: Response) -> str:

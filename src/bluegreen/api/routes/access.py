@@ -36,6 +36,7 @@ async def tokens(request: Request, use: Use) -> Any:
 @router.post("/tokens", status_code=201)
 async def create_token(request: Request, use: Use, body: NewToken) -> Any:
     """Make a token. Its text is in this answer and never shown again."""
+    request.state.target = body.name
     by = guard.actor(request)
     of_all(by)
     lifetime = None if body.days is None else body.days * DAY

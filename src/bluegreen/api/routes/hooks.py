@@ -46,6 +46,7 @@ async def hooks(request: Request, use: Use) -> Any:
 @router.post("/hooks", status_code=201)
 async def create_hook(request: Request, use: Use, body: NewHook, stack: StackName = None) -> Any:
     """Make a hook for one service. Its secret is in this answer and never shown again."""
+    request.state.target = body.name
     by = guard.actor(request)
     of_all(by)
     key = lookup.service(use.engine, body.service, stack)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Header, Response
+from fastapi import Header, Request, Response
 
+from bluegreen.api.access import guard
 from bluegreen.api.context import Use
 from bluegreen.api.models import dump, parse_stack
 from bluegreen.api.routes.noun import router_of
 from bluegreen.domain.errors import UserError
+from bluegreen.domain.naming import NAME_HINT, is_name
 from bluegreen.domain.stack import StackSpec
 from bluegreen.engine.commands import lookup, stacks
 
 router = router_of("stacks")
+
+_LONGEST = 18
+"""Digits of a generation."""
 
 
 @router.get("/about")
@@ -29,8 +34,8 @@ async def status(use: Use, stack: str | None = None) -> Any:
 
 
 @router.get("/stacks")
-async def listing(use: Use) -> Any:
-    """Return the stacks that are wanted."""
+async def listing(request: Request, use: Use) -> Any:
+    """Return the stacks that are wanted, of those that who asks may see."""
     return [
         {
             "name": record.spec.name,
@@ -40,6 +45,7 @@ async def listing(use: Use) -> Any:
             "balancers": [b.name for b in record.spec.balancers],
         }
         for record in use.engine.ledger.stacks.values()
+        if guard.actor(request).sees(record.spec.name)
     ]
 
 
@@ -89,7 +95,7 @@ def _generation(tag: str | None) -> int | None:
     if tag is None or tag.strip() == "*":
         return None
     number = tag.strip().removeprefix("W/").strip('"')
-    if not number.isdecimal():
+    if not number.isdecimal() or len(number) > _LONGEST:
         raise UserError(
             f"If-Match is no generation: {tag[:50]}",
             code="invalid_request",
@@ -106,4 +112,15 @@ def _named(document: dict[str, Any], name: str) -> StackSpec:
             code="name_mismatch",
             hint="Use one name.",
         )
+    _require_names(spec)
     return spec
+
+
+def _require_names(spec: StackSpec) -> None:
+    named = [("stack", spec.name)]
+    named += [("service", service.name) for service in spec.services]
+    named += [("balancer", balancer.name) for balancer in spec.balancers]
+    named += [("route", route.name) for route in spec.routes]
+    for noun, name in named:
+        if not is_name(name):
+            raise UserError(f"{name!r} cannot name a {noun}", code="bad_name", hint=f"Please {NAME_HINT}.")

@@ -45,6 +45,7 @@ async def ask_unlock(use: Context, target: Target) -> Plan:
         ),
         button="Unlock",
         back=page_of(key),
+        seen=f"{held.service} {held.since}",
     )
 
 

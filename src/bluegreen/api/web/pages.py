@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from bluegreen.api.access import guard
-from bluegreen.api.context import Use
+from bluegreen.api.context import LARGEST_ID, Use
 from bluegreen.api.web import looks, page
 from bluegreen.api.web.acts import ACTS, Act
 from bluegreen.api.web.page import SharedRoute
-from bluegreen.api.web.plans import Target
+from bluegreen.api.web.plans import Target, require_seen
 from bluegreen.domain.rollout import Rollout
 from bluegreen.engine.commands import lookup
 from bluegreen.ports.access import DeedQuery
@@ -75,7 +75,7 @@ async def audit(
     stack: Words = "",
     who: Words = "",
     words: Words = "",
-    before: Annotated[int | None, Query(ge=1)] = None,
+    before: Annotated[int | None, Query(ge=1, le=LARGEST_ID)] = None,
     limit: AtMost = 100,
 ) -> Response:
     """Show who did what, newest first."""
@@ -104,6 +104,7 @@ def _add(act: Act) -> None:
     async def do(request: Request, use: Use) -> Response:
         target = _target(request)
         plan = await act.ask(use, target)
+        require_seen(plan, request.state.form)
         begun = await act.do(use, target, request.state.form)
         if begun is not None:
             request.state.rollout = begun.id

@@ -9,6 +9,7 @@ from bluegreen.api.context import Context
 from bluegreen.api.web import looks, words
 from bluegreen.domain.errors import UserError
 from bluegreen.domain.live import live_routes
+from bluegreen.domain.naming import route_id
 from bluegreen.domain.policy import RolloutPolicy
 from bluegreen.domain.rollout import BEFORE_TRAFFIC, Rollout
 from bluegreen.domain.spec import ServiceSpec
@@ -47,14 +48,31 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """``back`` is the page to return to; ``harsh`` where it takes something away from users."""
+    """``back`` is the page to return to; ``harsh`` where it takes something away from users.
+
+    ``seen`` is what the page rests on: once that is another, what it says is not what would happen.
+    """
 
     title: str
     sentences: tuple[str, ...]
     button: str
     back: str
+    seen: str = ""
     fields: tuple[Field, ...] = ()
     harsh: bool = False
+
+
+def require_seen(plan: Plan, form: Mapping[str, str]) -> None:
+    """Raises ``UserError`` (``too_late``) if the form is of a page that rested on something else.
+
+    It was sent twice, or somebody was faster.
+    """
+    if form.get("seen", plan.seen) != plan.seen:
+        raise UserError(
+            "this changed since you opened the page, and nothing was done",
+            code="too_late",
+            hint="Go back and look again; perhaps it has been done already.",
+        )
 
 
 async def deploy(use: Context, target: Target) -> Plan:
@@ -72,6 +90,7 @@ async def deploy(use: Context, target: Target) -> Plan:
         sentences=tuple(sentences),
         button="Deploy",
         back=page_of(key),
+        seen=spec.image or "",
         fields=(
             Field(name="image", label="Image", value=spec.image or "", note="the same again: a redeploy"),
         ),
@@ -83,6 +102,7 @@ async def rollback(use: Context, target: Target) -> Plan:
     active = use.engine.active(key)
     warm = active is not None and looks.is_warm(active)
     former = () if warm else await _former(use, key)
+    promoted = use.engine.ledger.services[key].promoted
     again = (
         "The former release starts again beside what runs now.",
         _moves(_routes(use, key), _spec(use, key).rollout),
@@ -92,6 +112,7 @@ async def rollback(use: Context, target: Target) -> Plan:
         sentences=_warm_way(active) if warm and active is not None else again,
         button="Roll back",
         back=page_of(key),
+        seen=active.id if warm and active is not None else f"after {promoted[-1:]}",
         fields=(Field(name="to", label="To", kind="choice", choices=former),) if former else (),
     )
 
@@ -147,7 +168,8 @@ async def switch(use: Context, target: Target) -> Plan:
 
 
 async def back(use: Context, target: Target) -> Plan:
-    _, route = lookup.routes(use.engine, target.name, target.stack)[0]
+    spec, route = lookup.routes(use.engine, target.name, target.stack)[0]
+    shown = use.engine.switchboard.routing.routes.get(route_id(spec.name, route.name))
     return Plan(
         title=f"Roll back {route.name}",
         sentences=(
@@ -156,6 +178,7 @@ async def back(use: Context, target: Target) -> Plan:
         ),
         button="Roll back",
         back="/",
+        seen=" ".join(sorted(shown.live)) if shown is not None else "",
     )
 
 

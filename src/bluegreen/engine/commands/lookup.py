@@ -89,7 +89,12 @@ async def rollout_of(engine: Engine, name: str, in_stack: str | None = None) -> 
     except UserError as error:
         if error.code == "ambiguous":
             raise
-        return await rollout(engine, name)
+        found = await rollout(engine, name)
+        if in_stack not in (None, found.stack):
+            raise unknown(
+                "rollout", name, (r.id for r in engine.rollouts() if r.stack == in_stack)
+            ) from error
+        return found
     active = engine.active(key)
     if active is None:
         raise UserError(
