@@ -133,7 +133,8 @@ def test_a_second_deploy_says_who_is_first() -> None:
             assert second.code == 2, second
             assert "[rollout_in_progress]" in second.err
             assert "bluegreen abort" in second.err
-            assert (await house.cli("abort", "web")).code == 0
+            (running,) = [r for r in await house.get("/v1/rollouts") if r["release"] == 2]
+            assert (await house.cli("abort", running["id"])).code == 0
             code, _, err = await _ended(process)
             assert (code, "aborted by hand" in err) == (1, True), err
 

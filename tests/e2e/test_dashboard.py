@@ -44,7 +44,7 @@ class Site:
         await page.goto(self.url + path)
         await page.get_by_label("Token").fill(made["text"])
         await page.get_by_role("button", name="Log in").click()
-        await expect(page.get_by_text(name, exact=True)).to_be_visible()
+        await expect(page.get_by_role("banner").get_by_text(name, exact=True)).to_be_visible()
         return page
 
 
