@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from bluegreen.domain.routing import Listener, Stats
 from bluegreen.domain.secrecy import MASK, SHORTEST, nothing_stored
@@ -18,8 +19,16 @@ _KEY = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re
 """RFC 7468, with the labels of PKCS #1 and SEC 1 as well as PKCS #8."""
 
 
+class Account(NamedTuple):
+    """Whose password it is: one user may have another on each port."""
+
+    of: str
+    port: int
+    user: str
+
+
 def concealed(spec: BalancerSpec) -> BalancerSpec:
-    return _changed(spec, certificate=_without_key, password=lambda user, password: MASK)
+    return _changed(spec, certificate=_without_key, password=lambda account, said: MASK)
 
 
 def restored(spec: BalancerSpec, known: BalancerSpec | None) -> BalancerSpec:
@@ -36,10 +45,13 @@ def restored(spec: BalancerSpec, known: BalancerSpec | None) -> BalancerSpec:
             raise nothing_stored("the key of a certificate", spec.name)
         return certificates[pem]
 
-    def password(user: str, said: str) -> str:
-        if said == MASK and user not in passwords:
-            raise nothing_stored(f"the password of {user}", spec.name)
-        return passwords[user] if said == MASK else said
+    def password(account: Account, said: str) -> str:
+        if said != MASK:
+            return said
+        alike = {passwords[one] for one in passwords if one.user == account.user}
+        if account not in passwords and len(alike) != 1:  # its port may be another than it was
+            raise nothing_stored(f"the password of {account.user}", spec.name)
+        return passwords[account] if account in passwords else alike.pop()
 
     return _changed(spec, certificate=certificate, password=password)
 
@@ -50,15 +62,15 @@ def values(spec: BalancerSpec) -> frozenset[str]:
 
 
 def _changed(
-    spec: BalancerSpec, *, certificate: Callable[[str], str], password: Callable[[str, str], str]
+    spec: BalancerSpec, *, certificate: Callable[[str], str], password: Callable[[Account, str], str]
 ) -> BalancerSpec:
     def listener(one: Listener) -> Listener:
         tls = one.tls and replace(one.tls, certificates=tuple(map(certificate, one.tls.certificates)))
-        accounts = tuple((user, password(user, said)) for user, said in one.basic_auth)
+        accounts = tuple((user, password(_user(one, user), said)) for user, said in one.basic_auth)
         return replace(one, tls=tls, basic_auth=accounts)
 
     def page(one: Stats) -> Stats:
-        return one if one.password is None else replace(one, password=password(one.user or "", one.password))
+        return one if one.password is None else replace(one, password=password(_viewer(one), one.password))
 
     return replace(
         spec,
@@ -77,8 +89,16 @@ def _certificates(spec: BalancerSpec | None) -> Mapping[str, str]:
     return {_without_key(pem): pem for one in listeners if one.tls for pem in one.tls.certificates}
 
 
-def _passwords(spec: BalancerSpec | None) -> Mapping[str, str]:
+def _passwords(spec: BalancerSpec | None) -> Mapping[Account, str]:
     if spec is None:
         return {}
-    pages = {page.user or "": page.password for page in spec.settings.stats if page.password is not None}
-    return {**pages, **{user: said for one in spec.listeners for user, said in one.basic_auth}}
+    pages = {_viewer(page): page.password for page in spec.settings.stats if page.password is not None}
+    return {**pages, **{_user(one, user): said for one in spec.listeners for user, said in one.basic_auth}}
+
+
+def _viewer(page: Stats) -> Account:
+    return Account("stats", page.port, page.user or "")
+
+
+def _user(listener: Listener, name: str) -> Account:
+    return Account("listener", listener.port, name)

@@ -36,14 +36,14 @@ def masked(environment: Mapping[str, str], marked: Collection[str] = ()) -> dict
 def restored(spec: ServiceSpec, known: ServiceSpec | None) -> ServiceSpec:
     """Return ``spec`` with the values of ``known`` where it has the mask: what was read comes back as it is.
 
-    Raises ``UserError`` (``secret_unknown``) where there is none.
+    Raises ``UserError`` (``secret_unknown``) where there is none, and where it would be shown from now on.
     """
     before = {} if known is None else known.environment
-    hidden = [
-        name
-        for name, value in spec.environment.items()
-        if value == MASK and (is_secret(name, spec.secrets) or (known and name in known.secrets))
-    ]
+    hidden = [name for name, value in spec.environment.items() if value == MASK]
+    unmarked = [n for n in hidden if not is_secret(n, spec.secrets) and known and n in known.secrets]
+    if unmarked:
+        raise _no_longer(", ".join(unmarked), spec.name)
+    hidden = [name for name in hidden if is_secret(name, spec.secrets)]
     missing = [name for name in hidden if name not in before]
     if missing:
         raise nothing_stored(", ".join(missing), spec.name)
@@ -56,6 +56,14 @@ def nothing_stored(what: str, owner: str) -> UserError:
         f"{MASK} is no value for {what} of {owner}: none is stored",
         code="secret_unknown",
         hint="Send the value itself; what the controller shows of a secret says only that there is one.",
+    )
+
+
+def _no_longer(names: str, owner: str) -> UserError:
+    return UserError(
+        f"{names} of {owner} is no longer marked as secret, but has {MASK} as its value",
+        code="secret_unknown",
+        hint="Send the value itself, or go on marking it: what was hidden is not brought out again.",
     )
 
 

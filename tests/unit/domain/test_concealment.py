@@ -92,5 +92,18 @@ def test_a_mask_that_stands_for_nothing_is_refused(known: BalancerSpec | None, t
     assert refused.value.code == "secret_unknown"
 
 
+def test_one_user_has_a_password_of_his_own_on_each_port() -> None:
+    doors = tuple(Listener(port=p, basic_auth=(("admin", f"listener {p}"),)) for p in (80, 81))
+    settings = Globals(stats=(Stats(port=1936, user="admin", password="the statistics"),))
+    many = replace(LB, listeners=doors, settings=settings)
+    stack = replace(STACK, balancers=(many,))
+    assert restored(concealed(stack), stack) == stack
+    assert balancer_secrecy.values(many) == {"listener 80", "listener 81", "the statistics"}
+    moved = replace(concealed(many), listeners=(replace(concealed(many).listeners[0], port=82), doors[1]))
+    with pytest.raises(UserError, match="the password of admin") as refused:
+        restored(replace(stack, balancers=(moved,)), stack)
+    assert refused.value.code == "secret_unknown"
+
+
 def test_passwords_of_accounts_are_struck_out_of_texts() -> None:
     assert balancer_secrecy.values(LB) == {"correct horse", "battery"}

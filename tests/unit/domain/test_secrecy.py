@@ -54,7 +54,11 @@ def test_what_is_shown_comes_back_as_it_is() -> None:
         "MODE": MASK,
     }
     unmarked = replace(shown, secrets=frozenset())
-    assert secrecy.restored(unmarked, WEB).environment == WEB.environment
+    with pytest.raises(UserError, match="DATABASE_URL of web is no longer marked") as refused:
+        secrecy.restored(unmarked, WEB)
+    assert refused.value.code == "secret_unknown"
+    said = replace(unmarked, environment={**unmarked.environment, "DATABASE_URL": "postgres://new"})
+    assert secrecy.restored(said, WEB).environment["DATABASE_URL"] == "postgres://new"
     for known in (None, replace(WEB, environment={"DB_PASSWORD": "hunter22"})):
         with pytest.raises(UserError, match="DATABASE_URL") as refused:
             secrecy.restored(shown, known)

@@ -25,14 +25,15 @@ _VIEWER: tuple[Operation, ...] = (
     ("GET", "/v1/rollouts/{id}/stream"),
     ("GET", "/v1/events"),
     ("GET", "/v1/events/stream"),
-    ("GET", "/v1/checks"),
     ("GET", "/v1/boxes"),
     ("GET", "/v1/locks"),
     ("GET", "/metrics"),
 )
 
-# Whatever shows the environment of services, or passwords of listeners, is for those who can set them.
+# What shows the environment of services, headers of checks, or passwords of listeners is for those who can
+# set them.
 _DEPLOYER: tuple[Operation, ...] = (
+    ("GET", "/v1/checks"),
     ("GET", "/v1/export/{format}"),
     ("POST", "/v1/export/{format}"),
     ("GET", "/v1/stacks/{name}"),
