@@ -39,16 +39,20 @@ class EventStream(EventSourceResponse):
 
 
 class TextStream(StreamingResponse):
-    """Plain text, as it comes."""
+    """Plain text, as it comes. ``close`` is called at its end, also where nobody is there to be told."""
 
     media_type = "text/plain"
 
-    def __init__(self, told: AsyncIterable[str]) -> None:
+    def __init__(self, told: AsyncIterable[str], close: Callable[[], None]) -> None:
         super().__init__(told)
+        self._close = close
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with _patient(scope, send) as bounded:
-            await super().__call__(scope, receive, bounded)
+        try:
+            async with _patient(scope, send) as bounded:
+                await super().__call__(scope, receive, bounded)
+        finally:
+            self._close()
 
 
 class _Deaf(Exception):

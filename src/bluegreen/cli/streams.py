@@ -124,9 +124,10 @@ def _follow(session: Session, query: dict[str, Any], last: int, fits: Callable[[
     while True:
         try:
             for message in session.client.stream("/v1/events/stream", query, after=last):
-                lost_at, last = 0.0, message.id or last
+                last = message.id or last
                 if fits is None or fits(message.data):
                     _print(session, message.data)
+            lost_at = 0.0  # it was open until now, however quiet it was
         except Temporary:
             if lost_at and time.monotonic() - lost_at > RECONNECT:
                 raise

@@ -96,10 +96,12 @@ async def follow(bus: Bus, journal: Journal, query: Query, after: int | None) ->
     """Yield each event that fits ``query``, once and in order, and ``None`` whenever that was all so far.
 
     Begins after the event ``after``, with what the journal has; ``None``: with what happens from now on.
-    Never ends. Who is slow misses nothing: it is told from the journal.
+    An ``after`` that the journal has not come to yet is of another journal, which was moved aside: it counts
+    as the newest event of this one. Never ends. Who is slow misses nothing: it is told from the journal.
     """
     while True:
         with bus.listen() as listener:
+            after = await _within(bus, journal, after)
             async for event in _written(journal, query, after):
                 after = event.id
                 yield event
@@ -114,6 +116,14 @@ async def follow(bus: Bus, journal: Journal, query: Query, after: int | None) ->
                             yield event
             except Behind as lost:
                 after = max(after or 0, lost.after)
+
+
+async def _within(bus: Bus, journal: Journal, after: int | None) -> int | None:
+    """Return ``after``, or the newest event's id where that is older."""
+    if after is None or after <= bus.newest:
+        return after
+    newest = await journal.events(Query(limit=1))
+    return min(after, newest[-1].id if newest else 0)
 
 
 async def _written(journal: Journal, query: Query, after: int | None) -> AsyncIterator[Event]:

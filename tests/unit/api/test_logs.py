@@ -103,6 +103,17 @@ def test_what_comes_is_followed_to_its_end() -> None:
     play(story)
 
 
+@pytest.mark.parametrize("follow", ["true", "false"])
+def test_what_the_runtime_refuses_is_a_problem_not_a_torn_answer(follow: str) -> None:
+    async def story(scene: Scene) -> None:
+        token = await scene.token(Role.DEPLOYER)
+        del scene.world.runtime.instances[NAME]  # gone, and nobody has told the controller yet
+        answer = await scene.ask("GET", f"/v1/instances/{NAME}/logs?follow={follow}", token)
+        assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+
+    play(story)
+
+
 def test_what_comes_faster_than_it_is_read_is_bounded_and_said() -> None:
     async def endless() -> AsyncIterator[str]:
         number = 0

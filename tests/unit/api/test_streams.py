@@ -114,3 +114,42 @@ def test_a_reader_of_a_rollout_goes_on_where_it_was() -> None:
         assert "event: outcome" in rest
 
     play(story)
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_stream_ends_with_the_token_that_opened_it(quiet: bool) -> None:
+    async def story(scene: Scene) -> None:
+        token = await scene.token(Role.ADMIN)
+        asked = [asyncio.create_task(scene.ask("GET", path, token)) for path in await endless(scene)]
+        await asyncio.sleep(0.5)
+        await scene.doorkeeper.withdraw("admin of all")
+        if not quiet:
+            scene.world.runtime.say("shop-web-r1-1", "not for you")
+            scene.engine.bus.publish(await scene.engine.drivers.journal.record((), [event(9)]))
+        async with asyncio.timeout(10):
+            answers = await asyncio.gather(*asked)
+        assert not any("not for you" in answer.text or "event 9" in answer.text for answer in answers)
+
+    play(story)
+
+
+async def endless(scene: Scene) -> tuple[str, ...]:
+    """Return what can be followed and does not end by itself soon."""
+    rollout = await releases.deploy(scene.engine, "web", stack="shop")
+    assert rollout is not None
+    logs = "/v1/instances/shop-web-r1-1/logs?follow=true"
+    return STREAM, f"/v1/rollouts/{rollout.id}/stream?until=final", logs
+
+
+def test_who_comes_from_another_journal_hears_what_happens_from_now_on() -> None:
+    async def main() -> None:
+        bus, journal = Bus(), FakeJournal()
+        await journal.record((), [event(1), event(2)])
+        told = follow(bus, journal, Query(), 5_000)
+        assert await anext(told) is None
+        bus.publish(await journal.record((), [event(3)]))
+        heard = await anext(told)
+        assert heard is not None
+        assert heard.message == "event 3"
+
+    run(main())

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from bluegreen.cli import following
+from bluegreen.cli import following, streams
 from tests.unit.cli import fake_controller as fake
 from tests.unit.cli.conftest import Run
+from tests.unit.cli.paper_clock import PaperClock
 
 DEPLOY, STREAM = "POST /v1/services/web/deploy", "GET /v1/rollouts/abc123/stream"
 BEGUN = fake.document({"rollout": fake.rollout()}, 202)
@@ -136,6 +137,22 @@ def test_a_controller_that_stays_away(
     assert json.loads(result.stdout)["error"]["code"] == "controller_lost"
     assert "traffic is not affected" in result.stderr
     assert "bluegreen status --watch" in result.stderr
+
+
+def test_quiet_events_are_followed_over_every_restart(
+    controller: fake.FakeController, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "RECONNECT", 0.3)
+    monkeypatch.setattr(streams, "time", PaperClock())
+    controller.on("GET /v1/events", fake.document([]))
+    quiet = fake.stream(": ping\r\n\r\n", then=fake.cut)
+    refused = fake.problem(401, group="user", code="unauthenticated", title="withdrawn")
+    event = {"at": 1.0, "stack": "shop", "service": "web", "level": "info", "message": "told"}
+    told = fake.stream(fake.message("progress", event, 1))
+    controller.on("GET /v1/events/stream", quiet, fake.cut, quiet, fake.cut, told, refused)
+    result = run("events", "-f")
+    assert "told" in result.stdout
+    assert "withdrawn" in result.stderr
 
 
 def test_the_worst_outcome_of_several_is_the_exit_code(controller: fake.FakeController, run: Run) -> None:

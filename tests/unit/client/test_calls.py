@@ -7,6 +7,7 @@ import pytest
 from bluegreen.client import Bluegreen, Planned, Temporary, UserError
 from bluegreen.client import following as followed
 from tests.unit.cli import fake_controller as fake
+from tests.unit.cli.paper_clock import PaperClock
 
 
 def test_a_command_asks_in_its_stack_and_is_refused_as_it_was(
@@ -61,6 +62,19 @@ def test_a_controller_that_stays_away_is_told(
     with pytest.raises(Temporary) as raised:
         Bluegreen(controller.url).wait("abc123")
     assert raised.value.code == "controller_lost"
+
+
+def test_a_quiet_watch_survives_every_restart_and_misses_nothing(
+    controller: fake.FakeController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(followed, "RECONNECT", 0.3)
+    monkeypatch.setattr(followed, "time", PaperClock())
+    controller.on("GET /v1/events", fake.document([{"id": 7}]))
+    quiet = fake.stream(": ping\r\n\r\n", then=fake.cut)
+    controller.on("GET /v1/events/stream", quiet, fake.cut, quiet, fake.cut, fake.stream(_progress(8, "one")))
+    assert next(Bluegreen(controller.url).watch()).message == "one"
+    asked = controller.asked("GET /v1/events/stream")
+    assert [request.headers["Last-Event-ID"] for request in asked] == ["7"] * 5
 
 
 def test_up_says_which_stack_it_saw(controller: fake.FakeController) -> None:

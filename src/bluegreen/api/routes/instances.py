@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import Query
+from fastapi import Query, Request
 
+from bluegreen.api.access.welcome import WhileWelcome
 from bluegreen.api.context import StackName, Use
 from bluegreen.api.models import Drain, Execute, ForceUp, Restart, dump
 from bluegreen.api.routes.noun import router_of
@@ -17,6 +18,9 @@ from bluegreen.domain.secrecy import struck
 from bluegreen.engine.commands import instances
 
 EXECUTE_DEADLINE = 300.0
+
+FIRST_LINE = 2.0
+"""Seconds in which a runtime says that there is no output to be had; an instance may be silent for hours."""
 
 Tail = Annotated[int, Query(ge=0, le=100_000, description="how many of the last lines")]
 
@@ -76,7 +80,7 @@ async def execute(use: Use, name: str, body: Execute) -> Any:
 
 
 @router.get("/instances/{name}/logs", status_code=200, response_class=TextStream)
-async def logs(use: Use, name: str, tail: Tail = 100, follow: bool = False) -> TextStream:
+async def logs(request: Request, use: Use, name: str, tail: Tail = 100, follow: bool = False) -> TextStream:
     """Return its output by line, oldest first; secrets of its environment are masked."""
     instances.find(use.engine, name)
 
@@ -84,4 +88,6 @@ async def logs(use: Use, name: str, tail: Tail = 100, follow: bool = False) -> T
         async for line in instances.output(use.engine, name, tail=tail, follow=follow):
             yield line + "\n"
 
-    return TextStream(lines())
+    told = WhileWelcome(request, use, lines())
+    await told.begin(FIRST_LINE)  # what the runtime refuses is still told as a problem
+    return TextStream(told, told.close)

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import Header
+from fastapi import Header, Request
 from pydantic_core import to_json
 from sse_starlette import ServerSentEvent
 
+from bluegreen.api.access.welcome import WhileWelcome
 from bluegreen.api.context import Context, Limit, RowId, StackName, Use
 from bluegreen.api.models import Promote, dump
 from bluegreen.api.routes.noun import router_of
@@ -66,7 +67,9 @@ async def promote(use: Use, id: str, body: Promote | None = None, stack: StackNa
 
 
 @router.get("/rollouts/{id}/stream", status_code=200, response_class=EventStream)
-async def follow(use: Use, id: str, until: str = "settled", last_event_id: LastSeen = None) -> EventStream:
+async def follow(
+    request: Request, use: Use, id: str, until: str = "settled", last_event_id: LastSeen = None
+) -> EventStream:
     """Tell what happened to one rollout since its beginning, or since ``Last-Event-ID``, and what happens
     from now on; then its outcome (``event: outcome``), then end.
 
@@ -74,7 +77,8 @@ async def follow(use: Use, id: str, until: str = "settled", last_event_id: LastS
     one; ``until=final`` also waits for the end of the bake.
     """
     rollout = await lookup.rollout(use.engine, id)
-    return EventStream(_story(use, rollout.id, until, _seen(last_event_id) or 0))
+    story = _story(use, rollout.id, until, _seen(last_event_id) or 0)
+    return EventStream(WhileWelcome(request, use, story))
 
 
 async def _story(use: Context, id: str, until: str, after: int) -> AsyncIterator[ServerSentEvent]:
@@ -109,6 +113,7 @@ async def events(
 
 @router.get("/events/stream", status_code=200, response_class=EventStream)
 async def stream(
+    request: Request,
     use: Use,
     stack: StackName = None,
     service: str | None = None,
@@ -116,7 +121,7 @@ async def stream(
 ) -> EventStream:
     """Tell everything from now on, or from ``Last-Event-ID``."""
     query = Query(stack=stack or "", service=service or "")
-    return EventStream(_events(use, query, _seen(last_event_id)))
+    return EventStream(WhileWelcome(request, use, _events(use, query, _seen(last_event_id))))
 
 
 def _seen(id: str | None) -> int | None:

@@ -10,12 +10,12 @@ from fastapi.responses import JSONResponse
 from sse_starlette import ServerSentEvent
 
 from bluegreen.api.access import guard
+from bluegreen.api.access.welcome import still_welcome
 from bluegreen.api.context import Context, Use
 from bluegreen.api.models import dump
 from bluegreen.api.streams import EventStream
 from bluegreen.api.web import looks
 from bluegreen.api.web.page import PageRoute
-from bluegreen.domain.errors import BluegreenError
 from bluegreen.engine.commands import lookup
 from bluegreen.engine.ledger import ServiceKey
 
@@ -49,15 +49,6 @@ async def _signs(request: Request, use: Context) -> AsyncIterator[ServerSentEven
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def still_welcome(request: Request, use: Context) -> bool:
-    """Whether what let it in is still good: a session may have ended, a token been withdrawn."""
-    try:
-        guard.identify(request, use)
-    except BluegreenError:
-        return False
-    return True
 
 
 @router.get("/services/{stack}/{name}/counters")

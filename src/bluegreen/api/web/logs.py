@@ -12,11 +12,12 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic_core import to_json
 from sse_starlette import ServerSentEvent
 
+from bluegreen.api.access.welcome import still_welcome
 from bluegreen.api.context import Context, Use
 from bluegreen.api.streams import EventStream
 from bluegreen.api.web import page
 from bluegreen.api.web.lines import MOST, batches, tame
-from bluegreen.api.web.live import BEAT, still_welcome
+from bluegreen.api.web.live import BEAT
 from bluegreen.api.web.page import PageRoute
 from bluegreen.domain.errors import BluegreenError
 from bluegreen.domain.instance import Instance

@@ -8,6 +8,7 @@
   const notice = document.getElementById("connection");
   if (!live() || !notice) return;
 
+  const counted = document.createElement("span");
   let stream = null;
   let heard = Date.now();
   let again = 0;
@@ -47,9 +48,13 @@
   function tell() {
     const silent = Date.now() - heard;
     if (document.hidden || silent < SILENT) return;
-    notice.hidden = false;
-    notice.textContent = `Not up to date: the controller has not answered for ${Math.round(silent / 1000)} s. ` +
-      "Traffic goes on without it; what you see is from before.";
+    if (notice.hidden) {
+      counted.setAttribute("aria-hidden", "true"); // what goes on counting is shown, not read out each second
+      notice.replaceChildren("Not up to date: the controller does not answer. Traffic goes on without it; " +
+        "what you see is from before.", counted);
+      notice.hidden = false;
+    }
+    counted.textContent = ` (${Math.round(silent / 1000)} s)`;
   }
 
   document.addEventListener("visibilitychange", () => {

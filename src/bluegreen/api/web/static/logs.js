@@ -2,18 +2,23 @@
 "use strict";
 (() => {
   const SILENT = 6000; // ms without a sign of life after which the stream counts as lost
-  const AGAIN = 1500; // ms before a lost stream is opened anew
+  const AGAIN = 1500; // ms before a lost stream is opened anew; twice as long after each failure, up to
+  const SELDOM = 12000; // ms
   const output = document.getElementById("output");
   const form = document.getElementById("choice");
-  form.addEventListener("change", (event) => { if (event.target.tagName === "SELECT") form.submit(); });
   if (!output) return;
 
   const most = Number(output.dataset.most);
   const state = document.getElementById("following");
+  const said = document.createElement("span");
+  const counted = document.createElement("span"); // what goes on counting is shown, not read out each time
+  counted.setAttribute("aria-hidden", "true");
+  state.replaceChildren(said, counted);
   const pause = document.getElementById("pause");
   const words = document.getElementById("words");
   let stream = null;
   let heard = Date.now();
+  let failures = 0; // since it was there
   let lost = 0; // since when, 0 while it is there
   let over = ""; // why nothing more will come
   let paused = false;
@@ -23,13 +28,16 @@
   function tell() {
     const shown = [...output.children].filter((line) => !line.hidden).length;
     const found = words.value.trim() ? `; ${shown} of ${output.children.length} lines have these words` : "";
-    let text = "Following";
-    if (over) text = `No more: ${over}`;
-    else if (lost) text = `The stream was lost ${Math.round((Date.now() - lost) / 1000)} s ago; trying again. What you see is from before`;
-    else if (paused) text = `Paused; ${held.length} new lines wait`;
+    const [text, count] = over ? [`No more: ${over}`, ""]
+      : lost ? ["The stream was lost; trying again. What you see is from before", ` (${Math.round((Date.now() - lost) / 1000)} s)`]
+      : paused ? ["Paused", `; ${held.length} new lines wait`]
+      : ["Following", ""];
     state.classList.toggle("warn", Boolean(lost));
-    if (state.textContent !== text + found) state.textContent = text + found;
+    write(said, text);
+    write(counted, count + found);
   }
+
+  function write(part, text) { if (part.textContent !== text) part.textContent = text; }
 
   function fits(text) {
     const low = text.toLowerCase();
@@ -58,7 +66,7 @@
     held = held.concat(lines).slice(-most);
   }
 
-  function seen() { heard = Date.now(); lost = 0; }
+  function seen() { heard = Date.now(); lost = 0; failures = 0; }
 
   function open() {
     if (stream) stream.close();
@@ -74,8 +82,26 @@
       lost ||= Date.now();
       tell();
       if (stream.readyState !== EventSource.CLOSED) return;
-      setTimeout(open, AGAIN * (1 + Math.random()));
+      refused();
     };
+  }
+
+  // A stream does not tell its script why it was refused; the page does: htmx's header has it say it by a status.
+  async function refused() {
+    const answer = await fetch(location.href, { headers: { "HX-Request": "true" } }).catch(() => null);
+    if (answer && answer.status === 401) location.assign(answer.headers.get("HX-Redirect") || "/login");
+    else if (answer && (answer.status === 404 || !(await there(answer)))) {
+      over = "this instance is gone; choose another one";
+      lost = 0;
+      tell();
+    } else setTimeout(open, Math.min(AGAIN * 2 ** failures++, SELDOM) * (1 + Math.random()) / 2);
+  }
+
+  async function there(answer) {
+    if (!answer.ok) return true; // nothing is known of it
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const now = page.getElementById("output");
+    return Boolean(now) && now.dataset.stream === output.dataset.stream;
   }
 
   pause.addEventListener("click", () => {
