@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
 from bluegreen.domain.errors import UserError
@@ -13,7 +13,7 @@ from bluegreen.domain.release import ServiceRecord
 from bluegreen.domain.routing import Admin
 from bluegreen.domain.secrecy import struck
 from bluegreen.domain.slots import tended
-from bluegreen.engine.commands import lookup
+from bluegreen.engine.commands import lookup, turn
 from bluegreen.engine.commands.releases import in_progress
 from bluegreen.engine.engine import Engine
 from bluegreen.engine.narrate import instance_told
@@ -71,9 +71,17 @@ async def ready(engine: Engine, name: str) -> None:
         return replace(record, overrides={n: o for n, o in record.overrides.items() if n != name})
 
     told = instance_told(instance, "override.ended", f"{name}: its checks decide again", engine.clock.now())
-    async with engine.lock(instance.stack):
+    async with _turn(engine, instance):
         await engine.ledger.change_service(key, without, (told,))
         engine.loop(key).wake()
+
+
+@asynccontextmanager
+async def _turn(engine: Engine, instance: Instance) -> AsyncIterator[None]:
+    """Hold the stack of an instance that is still there when its turn comes."""
+    async with turn.of_service(engine, instance.service, instance.stack):
+        find(engine, instance.name)
+        yield
 
 
 def _refuse_the_last(engine: Engine, instance: Instance) -> None:
@@ -122,7 +130,7 @@ async def _override(
 
     bound = "" if seconds is None else f" for {seconds:g} s"
     message = f"{instance.name} is forced {force}{bound}: {why}"
-    async with engine.lock(instance.stack):
+    async with _turn(engine, instance):
         if spare_the_last:
             _refuse_the_last(engine, instance)
         told = instance_told(instance, "override.set", message, now, "warning")

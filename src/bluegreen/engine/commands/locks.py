@@ -8,7 +8,7 @@ from bluegreen.domain import lock as locking
 from bluegreen.domain.errors import UserError
 from bluegreen.domain.events import Event
 from bluegreen.domain.lock import Lock
-from bluegreen.engine.commands import lookup
+from bluegreen.engine.commands import lookup, turn
 from bluegreen.engine.engine import Engine
 from bluegreen.ports.journal import SaveStack
 
@@ -47,14 +47,15 @@ async def lock(
     ``seconds``.
 
     Raises ``UserError``: ``locked`` when somebody else holds the same lock (one's own is given anew),
-    ``no_reason``.
+    ``no_reason``, ``unknown_stack``, ``unknown_service``.
     """
-    lookup.stack(engine, stack)
     if not why.strip():
         raise UserError(
             "a lock needs a reason", code="no_reason", hint="Say why to those who will meet it (--why TEXT)."
         )
-    async with engine.lock(stack):
+    async with turn.of_stack(engine, stack):
+        if service:
+            lookup.service(engine, service, stack)
         refuse_others(engine, stack, service, who)
         now = engine.clock.now()
         until = None if seconds is None else now + seconds
@@ -65,8 +66,7 @@ async def lock(
 
 async def unlock(engine: Engine, stack: str, service: str = "") -> Lock:
     """Take a lock away, whoever gave it; return it. Raises ``UserError`` (``not_locked``)."""
-    lookup.stack(engine, stack)
-    async with engine.lock(stack):
+    async with turn.of_stack(engine, stack):
         held = _held(engine, stack, service)
         if held is None:
             raise not_locked(engine, stack, service)

@@ -9,8 +9,8 @@ from bluegreen.domain.check import CheckKind
 from bluegreen.domain.composition import pool_settings
 from bluegreen.domain.routing import Maintenance
 from bluegreen.domain.stack import RouteSpec, StackSpec
-from bluegreen.engine.commands import lookup
-from bluegreen.engine.commands.releases import save_stack
+from bluegreen.engine.commands import turn
+from bluegreen.engine.commands.releases import change_stack
 from bluegreen.engine.engine import Engine
 
 
@@ -51,15 +51,16 @@ async def _change(
     words: str,
 ) -> StackSpec:
     """Record first, then have the balancer do it: who comes after a crash finds what was wanted."""
-    name = lookup.routes(engine, route, stack)[0][0].name
-    async with engine.lock(name):
-        found = lookup.routes(engine, route, name)
-        spec = found[0][0]
+    async with turn.of_routes(engine, route, stack) as found:
         chosen = {one.name for _, one in found}
-        routes = tuple(
-            replace(one, maintenance=wanted(spec, one)) if one.name in chosen else one for one in spec.routes
-        )
-        changed = replace(spec, routes=routes)
-        await save_stack(engine, changed, words)
+
+        def changed(spec: StackSpec) -> StackSpec:
+            routes = (
+                replace(one, maintenance=wanted(spec, one)) if one.name in chosen else one
+                for one in spec.routes
+            )
+            return replace(spec, routes=tuple(routes))
+
+        saved = await change_stack(engine, found[0][0].name, changed, words)
         await engine.compose()
-        return changed
+        return saved

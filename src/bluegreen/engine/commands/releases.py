@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from bluegreen.domain.rollout import BEFORE_TRAFFIC, Happened, Kind, Phase, Reas
 from bluegreen.domain.secrecy import restored
 from bluegreen.domain.spec import ServiceSpec
 from bluegreen.domain.stack import StackSpec
-from bluegreen.engine.commands import locks, lookup
+from bluegreen.engine.commands import locks, lookup, turn
 from bluegreen.engine.engine import Engine
 from bluegreen.engine.ledger import ServiceKey
 from bluegreen.ports.journal import SaveStack, StackRecord
@@ -38,18 +38,17 @@ async def deploy(
     """Begin a new release of a service, as the rollout ``id`` (a new one if empty); returns at once.
 
     Raises ``UserError``: ``rollout_in_progress`` while another one has not settled, ``locked``."""
-    key = lookup.service(engine, name, stack)
-    async with engine.lock(key[0]):
+    async with turn.of_service(engine, name, stack) as key:
         locks.require_unlocked(engine, *key)
         await make_room(engine, key)
         spec = engine.ledger.spec(key[0])
-        wanted = _wanted(spec, key[1])
+        before = wanted(spec, key[1])
         changed = replace(
-            wanted,
-            image=image or wanted.image,
-            environment={**wanted.environment, **(environment or {})},
+            before,
+            image=image or before.image,
+            environment={**before.environment, **(environment or {})},
         )
-        rollout = await new_deploy(engine, spec, restored(changed, wanted), id)
+        rollout = await new_deploy(engine, spec, restored(changed, before), id)
         await engine.begin(rollout)
         return rollout
 
@@ -75,7 +74,7 @@ async def rollback(engine: Engine, name: str, *, stack: str | None = None, to: i
     warm = active is not None and active.source is not None and active.phase in _WARM
     if warm and active is not None and to in (None, active.source_release):
         return await engine.loop(key).ask(Happened.ROLLED_BACK)
-    async with engine.lock(key[0]):
+    async with turn.of_service(engine, key[1], key[0]):
         await make_room(engine, key)
         record = engine.ledger.services[key]
         release = await _former(engine, record, to)
@@ -166,29 +165,61 @@ def in_progress(active: Rollout) -> UserError:
     )
 
 
-async def save_service_spec(engine: Engine, stack: StackSpec, spec: ServiceSpec) -> StackSpec:
-    """Record ``spec`` as what is wanted of its service; return the stack with it."""
-    services = tuple(spec if s.name == spec.name else s for s in stack.services)
-    changed = replace(stack, services=services)
-    await save_stack(engine, changed, f"{spec.name}: definition changed")
-    return changed
+async def change_service_spec(
+    engine: Engine, key: ServiceKey, change: Callable[[ServiceSpec], ServiceSpec]
+) -> ServiceSpec:
+    """Record what ``change`` makes of what is wanted of a service; return it.
+
+    Raises ``UserError`` (``unknown_service``) where its stack file has it no more.
+    """
+
+    def changed(stack: StackSpec) -> StackSpec:
+        after = change(wanted(stack, key[1]))
+        return replace(stack, services=tuple(after if s.name == key[1] else s for s in stack.services))
+
+    return wanted(await change_stack(engine, key[0], changed, f"{key[1]}: definition changed"), key[1])
 
 
-async def save_stack(engine: Engine, stack: StackSpec, message: str) -> None:
+async def change_stack(
+    engine: Engine, name: str, change: Callable[[StackSpec], StackSpec], message: str
+) -> StackSpec:
+    """Record what ``change`` makes of the stack as it then is; return it. The caller holds its lock.
+
+    A rollout, which takes no lock, may have moved its aim until it is our turn to write.
+    """
     now = engine.clock.now()
-    before = engine.ledger.stacks.get(stack.name)
-    if before is None:
-        record = StackRecord(spec=stack, generation=1, changed_at=now)
-    else:
-        record = replace(before, spec=stack, generation=before.generation + 1, changed_at=now)
-    event = Event(kind="stack.changed", message=message, at=now, stack=stack.name)
-    await engine.ledger.commit((SaveStack(record),), (event,))
+    saved: list[StackSpec] = []
+
+    def rows() -> tuple[SaveStack, ...]:
+        before = engine.ledger.stacks[name]
+        saved.append(change(before.spec))
+        record = replace(before, spec=saved[-1], generation=before.generation + 1, changed_at=now)
+        return (SaveStack(record),)
+
+    await engine.ledger.commit(rows, (_told(name, message, now),))
+    return saved[-1]
 
 
-def _wanted(stack: StackSpec, name: str) -> ServiceSpec:
+async def add_stack(engine: Engine, stack: StackSpec, message: str) -> None:
+    """Record a stack that is not known yet."""
+    now = engine.clock.now()
+    record = StackRecord(spec=stack, generation=1, changed_at=now)
+    await engine.ledger.commit((SaveStack(record),), (_told(stack.name, message, now),))
+
+
+def _told(stack: str, message: str, now: float) -> Event:
+    return Event(kind="stack.changed", message=message, at=now, stack=stack)
+
+
+def wanted(stack: StackSpec, name: str) -> ServiceSpec:
+    """Return what is wanted of a service. Raises ``UserError`` (``unknown_service``)."""
     spec = stack.service(name)
     if spec is None:
-        raise lookup.unknown("service", name, (s.name for s in stack.services))
+        raise UserError(
+            f"{name} is no longer in the stack file",
+            code="unknown_service",
+            hint="Remove what is left of it: `bluegreen up --prune`.",
+        )
     return spec
 
 

@@ -10,12 +10,13 @@ from bluegreen.domain.release import ServiceRecord
 from bluegreen.domain.rollout import Rollout
 from bluegreen.domain.secrecy import restored
 from bluegreen.domain.spec import ServiceSpec
-from bluegreen.engine.commands import locks, lookup
+from bluegreen.engine.commands import locks, turn
 from bluegreen.engine.commands.releases import (
+    change_service_spec,
     is_live,
     make_room,
     new_deploy,
-    save_service_spec,
+    wanted,
 )
 from bluegreen.engine.engine import Engine
 from bluegreen.engine.ledger import ServiceKey
@@ -25,26 +26,22 @@ MOST_REPLICAS = 1000
 
 async def scale(engine: Engine, name: str, replicas: int, *, stack: str | None = None) -> ServiceRecord:
     """Have ``replicas`` instances. New ones enter once they are well, old ones leave drained."""
-    key = lookup.service(engine, name, stack)
     if not 0 <= replicas <= MOST_REPLICAS:
         raise UserError(
             f"{replicas} instances make no sense",
             code="bad_replicas",
             hint=f"Give a number from 0 to {MOST_REPLICAS}.",
         )
-    async with engine.lock(key[0]):
+    async with turn.of_service(engine, name, stack) as key:
         if replicas == 0:
             _refuse_if_live(engine, key, "scale to 0")
-        spec = engine.ledger.spec(key[0])
-        service = _spec(engine, key)
-        await save_service_spec(engine, spec, replace(service, replicas=replicas))
+        await change_service_spec(engine, key, lambda service: replace(service, replicas=replicas))
         return await _save(engine, key, lambda record: replace(record, replicas=replicas))
 
 
 async def stop(engine: Engine, name: str, *, stack: str | None = None, force: bool = False) -> ServiceRecord:
     """Stop every instance and keep it. Refused for a live service unless forced."""
-    key = lookup.service(engine, name, stack)
-    async with engine.lock(key[0]):
+    async with turn.of_service(engine, name, stack) as key:
         locks.require_unlocked(engine, *key)
         if not force:
             _refuse_if_live(engine, key, "stop")
@@ -53,8 +50,7 @@ async def stop(engine: Engine, name: str, *, stack: str | None = None, force: bo
 
 async def start(engine: Engine, name: str, *, stack: str | None = None) -> Rollout | None:
     """Start a stopped service; one that never ran, or was terminated, is rolled out anew."""
-    key = lookup.service(engine, name, stack)
-    async with engine.lock(key[0]):
+    async with turn.of_service(engine, name, stack) as key:
         record = engine.ledger.services[key]
         if record.releases:
             await _save(engine, key, lambda record: replace(record, stopped=False))
@@ -62,8 +58,8 @@ async def start(engine: Engine, name: str, *, stack: str | None = None) -> Rollo
             return None
         locks.require_unlocked(engine, *key)
         await make_room(engine, key)
-        spec = _spec(engine, key)
-        rollout = await new_deploy(engine, engine.ledger.spec(key[0]), spec)
+        stack_spec = engine.ledger.spec(key[0])
+        rollout = await new_deploy(engine, stack_spec, wanted(stack_spec, key[1]))
         await engine.begin(rollout)
         return rollout
 
@@ -72,8 +68,7 @@ async def terminate(
     engine: Engine, name: str, *, stack: str | None = None, force: bool = False
 ) -> ServiceRecord:
     """Remove every instance; the definition stays. Refused for a live service unless forced."""
-    key = lookup.service(engine, name, stack)
-    async with engine.lock(key[0]):
+    async with turn.of_service(engine, name, stack) as key:
         locks.require_unlocked(engine, *key)
         if not force:
             _refuse_if_live(engine, key, "terminate")
@@ -91,14 +86,14 @@ async def set_environment(
     replace_all: bool = False,
 ) -> ServiceSpec:
     """Change the wanted environment: the definition only, until the service is redeployed."""
-    key = lookup.service(engine, name, stack)
-    async with engine.lock(key[0]):
-        locks.require_unlocked(engine, *key)
-        service = _spec(engine, key)
+
+    def changed(service: ServiceSpec) -> ServiceSpec:
         kept = {} if replace_all else {k: v for k, v in service.environment.items() if k not in drop}
-        changed = restored(replace(service, environment={**kept, **(put or {})}), service)
-        await save_service_spec(engine, engine.ledger.spec(key[0]), changed)
-        return changed
+        return restored(replace(service, environment={**kept, **(put or {})}), service)
+
+    async with turn.of_service(engine, name, stack) as key:
+        locks.require_unlocked(engine, *key)
+        return await change_service_spec(engine, key, changed)
 
 
 async def _start_again(engine: Engine, record: ServiceRecord) -> None:
@@ -115,23 +110,9 @@ async def _start_again(engine: Engine, record: ServiceRecord) -> None:
 
 async def set_image(engine: Engine, name: str, image: str, *, stack: str | None = None) -> ServiceSpec:
     """Change the wanted image: the definition only, until the service is redeployed."""
-    key = lookup.service(engine, name, stack)
-    async with engine.lock(key[0]):
+    async with turn.of_service(engine, name, stack) as key:
         locks.require_unlocked(engine, *key)
-        changed = replace(_spec(engine, key), image=image)
-        await save_service_spec(engine, engine.ledger.spec(key[0]), changed)
-        return changed
-
-
-def _spec(engine: Engine, key: ServiceKey) -> ServiceSpec:
-    spec = engine.ledger.spec(key[0]).service(key[1])
-    if spec is None:
-        raise UserError(
-            f"{key[1]} is no longer in the stack file",
-            code="unknown_service",
-            hint="Remove what is left of it: `bluegreen up --prune`.",
-        )
-    return spec
+        return await change_service_spec(engine, key, lambda service: replace(service, image=image))
 
 
 def _refuse_if_live(engine: Engine, key: ServiceKey, verb: str) -> None:

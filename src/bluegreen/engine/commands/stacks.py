@@ -16,8 +16,8 @@ from bluegreen.domain.rollout import FINAL, Phase, Rollout
 from bluegreen.domain.spec import config_hash
 from bluegreen.domain.stack import RouteSpec, StackSpec
 from bluegreen.engine.adoption import adopt
-from bluegreen.engine.commands import locks, lookup
-from bluegreen.engine.commands.releases import in_progress, make_room, new_deploy, save_stack
+from bluegreen.engine.commands import locks, turn
+from bluegreen.engine.commands.releases import add_stack, change_stack, in_progress, make_room, new_deploy
 from bluegreen.engine.engine import Engine
 from bluegreen.ports.journal import Change, DropStack, SaveRollout, SaveService
 
@@ -69,7 +69,7 @@ async def up(
         before = engine.ledger.stacks.get(spec.name)
         await _prove_structure(engine, kept)
         names = ", ".join(service.name for service in spec.services) or "no service"
-        await save_stack(engine, kept, f"stack {spec.name} is wanted: {names}")
+        kept = await _save(engine, spec, f"stack {spec.name} is wanted: {names}")
         await engine.ledger.commit(lambda: _records(engine, kept))
         begun = await _begin(engine, kept, before.spec if before is not None else None, changes)
         for change in changes:
@@ -79,6 +79,14 @@ async def up(
             if key[0] == spec.name:
                 engine.loop(key).wake()
         return Outcome(changes, begun)
+
+
+async def _save(engine: Engine, spec: StackSpec, message: str) -> StackSpec:
+    """Record the stack, aimed where the traffic is by then; return it."""
+    if spec.name not in engine.ledger.stacks:
+        await add_stack(engine, spec, message)
+        return spec
+    return await change_stack(engine, spec.name, lambda _: _keep_aim(engine, spec), message)
 
 
 def _refuse_if_changed(engine: Engine, spec: StackSpec, seen: int | None) -> None:
@@ -205,8 +213,7 @@ async def _remove_service(engine: Engine, stack: str, name: str) -> None:
 
 async def down(engine: Engine, name: str) -> None:
     """Take a stack away: its listeners first, then its instances, then the memory of it."""
-    lookup.stack(engine, name)
-    async with engine.lock(name):
+    async with turn.of_stack(engine, name):
         locks.require_unlocked(engine, name, *(lock.service for lock in locks.listed(engine, name)))
         for key in [k for k in engine.ledger.services if k[0] == name]:
             await engine.end_loop(key)

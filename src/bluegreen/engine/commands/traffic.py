@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -14,8 +14,8 @@ from bluegreen.domain.rollout import Happened, Kind, Phase, Rollout
 from bluegreen.domain.spec import Link
 from bluegreen.domain.stack import RouteSpec, StackSpec, candidates
 from bluegreen.domain.targets import aim
-from bluegreen.engine.commands import locks, lookup
-from bluegreen.engine.commands.releases import in_progress, make_room, new_id, save_stack
+from bluegreen.engine.commands import locks, lookup, turn
+from bluegreen.engine.commands.releases import change_stack, in_progress, make_room, new_id
 from bluegreen.engine.engine import Engine
 
 
@@ -27,25 +27,36 @@ async def switch(
     Returns ``None`` when it is there already. Raises ``UserError``: ``unknown_target``,
     ``target_absent`` (nothing of it runs), ``rollout_in_progress``, ``locked``.
     """
-    found = lookup.routes(engine, route, stack)
-    spec = found[0][0]
-    async with engine.lock(spec.name):
-        keys = tuple(route_id(spec.name, r.name) for _, r in found)
-        pool = _target_pool(engine, spec, [r for _, r in found], keys, target)
-        if all(engine.switchboard.routing.routes[key].live == (pool,) for key in keys):
-            aimed = aim(spec, keys, service_of(pool))
-            if aimed != spec:
-                await save_stack(engine, aimed, f"{route} is to send its traffic to {service_of(pool)}")
-            return None
-        back = await _go_back(engine, spec.name, pool)
-        if back is not None:
-            return back
-        if kind is not Kind.ROLLBACK:
-            locks.require_unlocked(engine, spec.name, *_concerned(engine, keys, pool))
-        await _close_bakes(engine, spec.name, keys)
-        await make_room(engine, (spec.name, service_of(pool)))
-        moving = tuple(k for k in keys if engine.switchboard.routing.routes[k].live != (pool,))
-        return await _begin(engine, engine.ledger.spec(spec.name), moving, pool, kind) if moving else None
+    async with turn.of_routes(engine, route, stack) as found:
+        return await _switch(engine, route, found, target, kind)
+
+
+Found = list[tuple[StackSpec, RouteSpec]]
+
+
+async def _switch(engine: Engine, named: str, found: Found, target: str, kind: Kind) -> Rollout | None:
+    """Move the routes ``found``, whose stack's lock is held."""
+    spec, keys = found[0][0], tuple(route_id(stack.name, route.name) for stack, route in found)
+    pool = _target_pool(engine, spec, [route for _, route in found], keys, target)
+    if all(engine.switchboard.routing.routes[key].live == (pool,) for key in keys):
+        await _aim(engine, spec, keys, named, service_of(pool))
+        return None
+    back = await _go_back(engine, spec.name, pool)
+    if back is not None:
+        return back
+    if kind is not Kind.ROLLBACK:
+        locks.require_unlocked(engine, spec.name, *_concerned(engine, keys, pool))
+    await _close_bakes(engine, spec.name, keys)
+    await make_room(engine, (spec.name, service_of(pool)))
+    moving = tuple(k for k in keys if engine.switchboard.routing.routes[k].live != (pool,))
+    return await _begin(engine, engine.ledger.spec(spec.name), moving, pool, kind) if moving else None
+
+
+async def _aim(engine: Engine, spec: StackSpec, keys: tuple[RouteId, ...], named: str, service: str) -> None:
+    """Have the definition say where the traffic is already."""
+    if aim(spec, keys, service) != spec:
+        words = f"{named} is to send its traffic to {service}"
+        await change_stack(engine, spec.name, lambda stack: aim(stack, keys, service), words)
 
 
 def _concerned(engine: Engine, keys: tuple[RouteId, ...], pool: PoolId) -> set[str]:
@@ -104,47 +115,48 @@ async def set_links(
     engine: Engine, balancer: str, links: Sequence[Link], *, stack: str | None = None
 ) -> StackSpec:
     """Replace a balancer's links: the definition only. Traffic moves at its redeploy."""
-    found = lookup.routes(engine, balancer, stack)
-    spec = found[0][0]
-    for link in links:
-        if spec.service(link.service) is None:
-            raise lookup.unknown("service", link.service, (s.name for s in spec.services))
-    async with engine.lock(spec.name):
+    async with turn.of_routes(engine, balancer, stack) as found:
+        spec, name = found[0][0], found[0][1].balancer
+        for link in links:
+            if spec.service(link.service) is None:
+                raise lookup.unknown("service", link.service, (s.name for s in spec.services))
         locks.require_unlocked(engine, spec.name, *(link.service for link in links))
-        linked = tuple(link.service for link in links)
-        names = frozenset(s.name for s in spec.services)
-        moved = {r.name for _, r in found}
-        routes = tuple(
-            replace(
-                r,
-                target=linked[0],
-                candidates=tuple(dict.fromkeys((*r.candidates, *candidates(linked, names)))),
-            )
-            if r.name in moved
-            else r
-            for r in spec.routes
-        )
-        name = found[0][1].balancer
-        balancers = tuple(replace(b, links=tuple(links)) if b.name == name else b for b in spec.balancers)
-        changed = replace(spec, routes=routes, balancers=balancers)
+        moved = {route.name for _, route in found}
         shown = ", ".join(f"{link.service}:{link.alias}" for link in links)
-        await save_stack(engine, changed, f"{name} is to be linked to {shown}; it must be redeployed")
-        return changed
+        words = f"{name} is to be linked to {shown}; it must be redeployed"
+        return await change_stack(engine, spec.name, lambda now: _linked(now, name, moved, links), words)
+
+
+def _linked(spec: StackSpec, balancer: str, moved: Collection[str], links: Sequence[Link]) -> StackSpec:
+    """Return ``spec`` with ``balancer`` linked by ``links``, and its routes ``moved`` aimed at the first."""
+    linked = tuple(link.service for link in links)
+    new = candidates(linked, frozenset(service.name for service in spec.services))
+
+    def aimed(route: RouteSpec) -> RouteSpec:
+        return replace(route, target=linked[0], candidates=tuple(dict.fromkeys((*route.candidates, *new))))
+
+    return replace(
+        spec,
+        routes=tuple(aimed(route) if route.name in moved else route for route in spec.routes),
+        balancers=tuple(
+            replace(one, links=tuple(links)) if one.name == balancer else one for one in spec.balancers
+        ),
+    )
 
 
 async def redeploy(engine: Engine, balancer: str, *, stack: str | None = None) -> Rollout | None:
     """Converge a balancer to its links, in place: prove, switch, drain. ``None``: nothing to do."""
-    found = lookup.routes(engine, balancer, stack)
-    spec = found[0][0]
+    lookup.routes(engine, balancer, stack)
     await engine.compose()
-    targets = {r.target for _, r in found}
-    if len(targets) > 1:
-        raise UserError(
-            f"the routes of {balancer} have different targets: {', '.join(sorted(targets))}",
-            code="ambiguous",
-            hint="Switch them one by one: `bluegreen switch ROUTE SERVICE`.",
-        )
-    return await switch(engine, balancer, targets.pop(), stack=spec.name)
+    async with turn.of_routes(engine, balancer, stack) as found:
+        targets = {route.target for _, route in found}
+        if len(targets) > 1:
+            raise UserError(
+                f"the routes of {balancer} have different targets: {', '.join(sorted(targets))}",
+                code="ambiguous",
+                hint="Switch them one by one: `bluegreen switch ROUTE SERVICE`.",
+            )
+        return await _switch(engine, balancer, found, targets.pop(), Kind.SWITCH)
 
 
 def _target_pool(
