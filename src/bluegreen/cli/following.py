@@ -21,8 +21,8 @@ from bluegreen.cli.session import Session
 from bluegreen.domain.errors import BluegreenError, Temporary
 from bluegreen.wire.client import Client, path
 
-RECONNECT = 8.0
-"""Seconds for which a lost controller is looked for."""
+RECONNECT = 20.0
+"""Seconds for which a lost controller is looked for: one that begins anew on a busy box may take ten."""
 
 _TURN = 0.1
 _RETRY = 0.2
