@@ -98,9 +98,7 @@ async def begin(house: House, environment: Mapping[str, str], image: str = NEXT)
 def refused(ended: Mapping[str, Any], code: str, *words: str) -> None:
     """Require that a rollout ended before any traffic moved, for this reason, told in these words."""
     kept_out(ended)
-    assert ended["reason"]["code"] in code.split("|"), ended["reason"]
-    told = "\n".join(ended["outcome"]["reason"])
-    assert [word for word in words if word not in told] == [], told
+    assert amiss(ended, code, *words) == [], ended["outcome"]
 
 
 def kept_out(ended: Mapping[str, Any]) -> None:
@@ -109,23 +107,30 @@ def kept_out(ended: Mapping[str, Any]) -> None:
     assert ended["reason"]["hint"]
 
 
+def amiss(ended: Mapping[str, Any], code: str, *words: str) -> list[str]:
+    """Return the code if it is none of ``code`` (``a|b``), and which words were not told."""
+    found, told = ended["reason"]["code"], "\n".join(ended["outcome"]["reason"])
+    other = [] if found in code.split("|") else [found]
+    return other + [word for word in words if word not in told]
+
+
 async def refused_in_time(
     attempt: Callable[[float], Awaitable[Mapping[str, Any]]],
     code: str,
     *words: str,
     patience: Sequence[float],
-) -> None:
-    """Require that ``attempt``, given a start deadline, ends as :func:`refused` says, whatever the deadline.
+) -> Mapping[str, Any]:
+    """Require that ``attempt``, given a start deadline, ends as :func:`refused` says; return how it ended.
 
     Only why it was refused may be another thing as long as the machine was too slow for the deadline.
     """
     for deadline in patience:
         ended = await attempt(deadline)
         kept_out(ended)
-        told = "\n".join(ended["outcome"]["reason"])
-        if ended["reason"]["code"] in code.split("|") and all(word in told for word in words):
-            return
+        if not amiss(ended, code, *words):
+            break
     refused(ended, code, *words)
+    return ended
 
 
 def instance(ended: Mapping[str, Any], index: int = 1) -> str:

@@ -21,6 +21,7 @@ from tests.e2e.bad_releases import (
     base,
     begin,
     instance,
+    refused,
     refused_in_time,
     under_load,
     with_policy,
@@ -113,8 +114,9 @@ def test_one_of_two_replicas_is_sick(runtime: str, street: Street) -> None:
                 await house.tell(instance(begun), "heal")
                 return await house.final(id)
 
-        words = ("1 of 2 instances healthy", "-2: running", "status 500 'sick")
-        await refused_in_time(attempt, NEVER, *words, patience=(12.0, 40.0))
+        words = ("1 of 2 instances healthy", "status 500 'sick")
+        ended = await refused_in_time(attempt, NEVER, *words, patience=(12.0, 40.0))
+        refused(ended, NEVER, instance(ended, 2))
         await house.up(base(house))
         await until(lambda: _in(house, 1), timeout=20.0)
 

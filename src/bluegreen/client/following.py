@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
 
 from bluegreen.client.answers import Event, Rollout
 from bluegreen.client.connection import Connection, path
@@ -43,14 +42,13 @@ class Following(Connection):
         Raises ``Temporary`` (``controller_lost``) when the controller stays away for 30 s.
         """
         query = {**self._scope, "service": service}
-        begin = partial(self._newest, query) if after is None else partial(int, after)
-        for message in self._messages("/v1/events/stream", query, begin):
+        for message in self._messages("/v1/events/stream", query, after):
             yield read(Event, message.data)
 
     def _story(self, rollout: Rollout | str, until: str) -> Iterator[Event | Rollout]:
         """Yield the events, each once, then the rollout."""
         id, seen = rollout.id if isinstance(rollout, Rollout) else rollout, 0
-        for message in self._messages(path("rollouts", id, "stream"), {"until": until}, lambda: 0):
+        for message in self._messages(path("rollouts", id, "stream"), {"until": until}, 0):
             if message.event == "outcome":
                 yield read(Rollout, message.data)
                 return
@@ -63,16 +61,13 @@ class Following(Connection):
         found = self._calls.get("/v1/events", {**query, "limit": 1})
         return int(found[-1]["id"]) if found else 0
 
-    def _messages(
-        self, where: str, query: Mapping[str, object], begin: Callable[[], int]
-    ) -> Iterator[Message]:
-        """Yield the messages of a stream after the one that ``begin`` says, over as many connections as it
-        takes."""
+    def _messages(self, where: str, query: Mapping[str, object], after: int | None) -> Iterator[Message]:
+        """Yield the messages of a stream after ``after`` (``None``: the newest event), over as many
+        connections as it takes."""
         lost_at: float | None = None
-        after: int | None = None
         while True:
             try:
-                after = begin() if after is None else after
+                after = self._newest(query) if after is None else after
                 for message in self._calls.stream(where, query, after=after):
                     after = message.id or after
                     yield message

@@ -48,10 +48,12 @@ def restored(spec: BalancerSpec, known: BalancerSpec | None) -> BalancerSpec:
     def password(account: Account, said: str) -> str:
         if said != MASK:
             return said
+        if account in passwords:
+            return passwords[account]
         alike = {passwords[one] for one in passwords if one.user == account.user}
-        if account not in passwords and len(alike) != 1:  # its port may be another than it was
+        if len(alike) != 1:  # its port may be another than it was
             raise nothing_stored(f"the password of {account.user}", spec.name)
-        return passwords[account] if account in passwords else alike.pop()
+        return alike.pop()
 
     return _changed(spec, certificate=certificate, password=password)
 

@@ -39,11 +39,11 @@ def restored(spec: ServiceSpec, known: ServiceSpec | None) -> ServiceSpec:
     Raises ``UserError`` (``secret_unknown``) where there is none, and where it would be shown from now on.
     """
     before = {} if known is None else known.environment
-    hidden = [name for name, value in spec.environment.items() if value == MASK]
-    unmarked = [n for n in hidden if not is_secret(n, spec.secrets) and known and n in known.secrets]
+    masks = [name for name, value in spec.environment.items() if value == MASK]
+    hidden = [name for name in masks if is_secret(name, spec.secrets)]
+    unmarked = [name for name in masks if name not in hidden and known and name in known.secrets]
     if unmarked:
         raise _no_longer(", ".join(unmarked), spec.name)
-    hidden = [name for name in hidden if is_secret(name, spec.secrets)]
     missing = [name for name in hidden if name not in before]
     if missing:
         raise nothing_stored(", ".join(missing), spec.name)

@@ -150,6 +150,23 @@ class Ledger:
         await self.commit(rows, events)
         return changed[-1]
 
+    async def change_stack(
+        self, name: str, change: Callable[[StackRecord], StackRecord], events: Sequence[Event]
+    ) -> StackRecord:
+        """Store what ``change`` makes of a stack's record at that moment; return it.
+
+        A rollout, which takes no lock of commands, may have moved its aim until it is our turn to write.
+        """
+        changed: list[StackRecord] = []
+
+        def rows() -> tuple[Change, ...]:
+            before = self.stacks[name]
+            changed.append(replace(change(before), generation=before.generation + 1))
+            return (SaveStack(changed[-1]),)
+
+        await self.commit(rows, events)
+        return changed[-1]
+
     def _remember(self, change: Change) -> None:
         match change:
             case SaveStack(record):

@@ -51,8 +51,6 @@ class Audience:
     def __init__(self) -> None:
         self._seats: set[Seat] = set()
         self._usher: asyncio.Task[None] | None = None
-        self.round = 0
-        """How often they were told: what was rendered in one round is out of date in the next."""
 
     def __len__(self) -> int:
         return len(self._seats)
@@ -90,7 +88,6 @@ class Audience:
 
     async def _tell(self, stacks: set[str]) -> None:
         """Tell those who may see what happened; what is of no stack is for everybody."""
-        self.round += 1
         concerned = [one for one in self._seats if any(not s or one.reader.sees(s) for s in stacks)]
         for number, one in enumerate(concerned, 1):
             one.news.set()

@@ -87,9 +87,8 @@ class SharedRoute(PageRoute):
 
         use: Context = request.app.state.context
         actor = guard.actor(request)
-        rights = (actor.role, actor.stacks)
-        news = (use.audience.round, use.engine.bus.newest)  # who has just acted must not see what was before
-        key = (request.url.path, request.url.query, rights, news)
+        newest = use.engine.bus.newest  # who has just acted must not see what was before
+        key = (request.url.path, request.url.query, actor.role, actor.stacks, newest)
         return HTMLResponse(await use.shared.get(key, make))
 
 

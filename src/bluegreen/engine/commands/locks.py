@@ -10,7 +10,7 @@ from bluegreen.domain.events import Event
 from bluegreen.domain.lock import Lock
 from bluegreen.engine.commands import lookup, turn
 from bluegreen.engine.engine import Engine
-from bluegreen.ports.journal import SaveStack
+from bluegreen.ports.journal import StackRecord
 
 
 def listed(engine: Engine, stack: str | None = None) -> tuple[Lock, ...]:
@@ -82,14 +82,12 @@ async def _store(engine: Engine, lock: Lock, kind: str, message: str, *, holds: 
     """Have ``lock`` hold in place of the one of the same thing, or none; forget those that are over."""
     now = engine.clock.now()
 
-    def rows() -> tuple[SaveStack, ...]:
-        record = engine.ledger.stacks[lock.stack]  # a rollout may have moved its aim until it is our turn
+    def changed(record: StackRecord) -> StackRecord:
         others = [one for one in locking.in_force(record.locks, now) if one.service != lock.service]
-        kept = (*others, lock) if holds else tuple(others)
-        return (SaveStack(replace(record, locks=kept, generation=record.generation + 1)),)
+        return replace(record, locks=(*others, lock) if holds else tuple(others))
 
     event = Event(kind=kind, message=message, at=now, stack=lock.stack, service=lock.service)
-    await engine.ledger.commit(rows, (event,))
+    await engine.ledger.change_stack(lock.stack, changed, (event,))
 
 
 def not_locked(engine: Engine, stack: str, service: str) -> UserError:

@@ -183,21 +183,13 @@ async def change_service_spec(
 async def change_stack(
     engine: Engine, name: str, change: Callable[[StackSpec], StackSpec], message: str
 ) -> StackSpec:
-    """Record what ``change`` makes of the stack as it then is; return it. The caller holds its lock.
-
-    A rollout, which takes no lock, may have moved its aim until it is our turn to write.
-    """
+    """Record what ``change`` makes of the stack as it then is; return it. The caller holds its lock."""
     now = engine.clock.now()
-    saved: list[StackSpec] = []
 
-    def rows() -> tuple[SaveStack, ...]:
-        before = engine.ledger.stacks[name]
-        saved.append(change(before.spec))
-        record = replace(before, spec=saved[-1], generation=before.generation + 1, changed_at=now)
-        return (SaveStack(record),)
+    def changed(record: StackRecord) -> StackRecord:
+        return replace(record, spec=change(record.spec), changed_at=now)
 
-    await engine.ledger.commit(rows, (_told(name, message, now),))
-    return saved[-1]
+    return (await engine.ledger.change_stack(name, changed, (_told(name, message, now),))).spec
 
 
 async def add_stack(engine: Engine, stack: StackSpec, message: str) -> None:
